@@ -1,0 +1,58 @@
+/* One HTTP exchange as the API layer sees it: no sockets, no library types. `gateway/` makes it and
+ * sends its answer; `wire/` parses and writes bodies; handlers in `api/` see typed structures.
+ *
+ * Ownership: everything reachable from a request lives in rq->arena, or is borrowed from its owner
+ * in gateway (head and body) for the request's whole life.
+ * Thread: a request is on the loop, or on one worker, never both. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+
+struct op; /* a row of the generated operation table: wire/op.h */
+struct daemon_ctx;
+
+struct header {
+    struct str name, value; /* names as received; compare with str_eq_nocase */
+};
+
+enum { RQ_HEADERS_OUT_MAX = 24 };
+
+struct request {
+    struct arena *arena;
+    char id[UUID_LEN + 1]; /* x-amzn-RequestId */
+
+    /* in */
+    struct str method;
+    struct str path;  /* as received, still percent-encoded, without the query */
+    struct str query; /* as received, without '?' */
+    const struct header *headers;
+    size_t headers_len;
+    struct str body;
+
+    /* who, where: from the credential scope, or the configuration's defaults */
+    struct str account; /* 12 digits */
+    struct str region;
+
+    const struct op *op;
+    struct str labels[8]; /* decoded URI labels, in the order of the operation's template */
+    void *daemon;         /* struct daemon *: what handlers reach the store and the invoker by */
+
+    /* out */
+    int status;
+    struct header headers_out[RQ_HEADERS_OUT_MAX];
+    size_t headers_out_len;
+    struct buf body_out;
+    /* Overrides err->text on the wire when the message is longer than that holds. */
+    struct str message;
+};
+
+/* The value of a request header or query parameter (decoded), STR_NULL when absent. */
+struct str rq_header(const struct request *rq, const char *name);
+struct str rq_query(struct request *rq, const char *name);
+/* Whether a bare or empty query key stands there ("?acl"). */
+bool rq_query_has(const struct request *rq, const char *name);
+/* Add a response header; name is static, value must live as long as the request. */
+void rq_set_header(struct request *rq, const char *name, struct str value);
