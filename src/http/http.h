@@ -25,10 +25,12 @@ struct http_header {
 struct http_config {
     const char *name;          /* for logs: "gateway", "rapi" */
     unsigned connections_max;  /* further ones are closed at once (and counted) */
+    /* 0 for each of the next three: no deadline */
     unsigned idle_ms;          /* a kept-alive connection without a request */
     unsigned head_ms;          /* from the first byte of a request to the end of its headers */
     unsigned body_ms;          /* longest time between two pieces of a body */
     size_t head_bytes_max;     /* request line + headers; over it: 431 */
+    unsigned per_tag_max;      /* adopted connections with one tag; 0: no bound of its own */
 };
 
 struct http_handlers {
