@@ -16,7 +16,8 @@ struct txn;
 
 /* Opens (creates, migrates, recovers) everything beneath `dir` (made if missing, mode 0700). */
 int store_open(const char *dir, struct store **ret, struct err *err);
-void store_close(struct store *st);
+void store_close(struct store *st); /* NULL is fine; every transaction has ended */
+AUTO_DEFINE(struct store *, store_close)
 
 /* One transaction. Reading ones see a snapshot; writing ones are serialised and durable (fsync) when
  * txn_commit returns. txn_end without commit rolls back; both free. */
