@@ -20,6 +20,11 @@ list errorKinds {
     member: String
 }
 
+// What the service answers when a request breaks a constraint of its model. Without it:
+// ValidationException.
+@trait(selector: "structure")
+structure validationError {}
+
 // ---- Errors of every service ----
 
 @error("client")

@@ -7,6 +7,7 @@ use aws.api#service
 use aws.auth#sigv4
 use aws.protocols#awsJson1_1
 use lambent#errorKinds
+use lambent#validationError
 
 @service(sdkId: "CloudWatch Logs", endpointPrefix: "logs")
 @sigv4(name: "logs")
@@ -329,6 +330,7 @@ long Timestamp
 // ---- Errors ----
 
 @errorKinds(["INVALID"])
+@validationError
 @error("client")
 @httpError(400)
 structure InvalidParameterException {

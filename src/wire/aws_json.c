@@ -23,6 +23,6 @@ aws_json_error(struct request *rq, const struct aws_error_row *error, struct str
     struct buf *to = &rq->body_out;
 
     return buf_c(to, '{') && json_put_str(to, "__type", str_of(error->name)) &&
-           json_put_str(to, "Reason", rq->reason) &&
-           json_put_str(to, error->message, message) && buf_c(to, '}');
+           json_put_str(to, "Reason", rq->reason) && json_put_str(to, error->message, message) &&
+           buf_c(to, '}');
 }

@@ -1,5 +1,5 @@
-/* See json.h. yajl does the lexing; ours is what it does not do: bounded depth, and an answer whether
- * the one value is complete.
+/* See json.h. yajl does the lexing; ours is what it does not do: bounded depth, and an answer
+ * whether the one value is complete.
  *
  * yajl copies a piece's unfinished token into a buffer of its own, so a payload that is one 6 MB
  * string costs up to 6 MB while it is checked: bounded by the body's own bound. */
@@ -10,8 +10,8 @@
 struct json_check {
     yajl_handle yajl;
     unsigned depth;
-    bool any;     /* a byte was fed */
-    bool deep;    /* gave up because of the depth */
+    bool any;  /* a byte was fed */
+    bool deep; /* gave up because of the depth */
     bool failed;
 };
 
@@ -144,7 +144,11 @@ static size_t
 sequence_len(const unsigned char *at, size_t len)
 {
     unsigned char c = at[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : c >= 0xe0 && c < 0xf0 ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
 
     if (n == 0 || n > len)
         return 0;

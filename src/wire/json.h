@@ -1,6 +1,6 @@
-/* JSON as bytes: an incremental check of event payloads (never rebuilt, so numbers above 2^53 and the
- * order of keys survive), and writing text into a buffer.
- * Thread: any; a validator belongs to one request. */
+/* JSON as bytes: an incremental check of event payloads (never rebuilt, so numbers above 2^53 and
+ * the order of keys survive), and writing text into a buffer. Thread: any; a validator belongs to
+ * one request. */
 #pragma once
 
 #include "base/buf.h"
@@ -13,10 +13,11 @@ struct json_check;
 struct json_check *json_check_new(void);
 void json_check_free(struct json_check *c);
 AUTO_DEFINE(struct json_check *, json_check_free)
-/* The next piece of the text, any size. Errors: INVALID, once, "Unexpected … at byte N"; from then on
- * every call fails. */
+/* The next piece of the text, any size. Errors: INVALID, once, "Unexpected … at byte N"; from then
+ * on every call fails. */
 int json_check_feed(struct json_check *c, struct str piece, struct err *err);
-/* The text is complete: exactly one value. Nothing but blanks fails too (json_check_empty() tells). */
+/* The text is complete: exactly one value. Nothing but blanks fails too (json_check_empty() tells).
+ */
 int json_check_end(struct json_check *c, struct err *err);
 bool json_check_empty(const struct json_check *c); /* not one byte was fed */
 

@@ -1,15 +1,17 @@
-/* Routing, running and failing of operations; see op.h. What differs between protocols stands in the
- * table at the end: rest_json.c, aws_json.c. */
+/* Routing, running and failing of operations; see op.h. What differs between protocols stands in
+ * the table below: rest_json.c, aws_json.c. */
 #include "gen/aws_error.h"
 #include "wire/json.h"
 #include "wire/op.h"
 #include "wire/protocol.h"
 
+/* clang-format off */
 static const struct protocol_calls protocols[] = {
-    [PROTOCOL_REST_JSON_1] = {"restJson1", "application/json", rest_json_read, rest_json_write, rest_json_error},
-    [PROTOCOL_AWS_JSON_1_0] = {"awsJson1_0", "application/x-amz-json-1.0", aws_json_read, aws_json_write, aws_json_error},
-    [PROTOCOL_AWS_JSON_1_1] = {"awsJson1_1", "application/x-amz-json-1.1", aws_json_read, aws_json_write, aws_json_error},
+    [PROTOCOL_REST_JSON_1]  = {"restJson1",  "application/json",           rest_json_read, rest_json_write, rest_json_error},
+    [PROTOCOL_AWS_JSON_1_0] = {"awsJson1_0", "application/x-amz-json-1.0", aws_json_read,  aws_json_write,  aws_json_error},
+    [PROTOCOL_AWS_JSON_1_1] = {"awsJson1_1", "application/x-amz-json-1.1", aws_json_read,  aws_json_write,  aws_json_error},
 };
+/* clang-format on */
 
 enum { BODY_OUT_MAX = 8 * 1024 * 1024 };
 
@@ -94,7 +96,8 @@ route_rest(struct request *rq, const struct service *service, const struct str *
         for (int k = n - 1; k >= 0 && good; k--) { /* the last segment differs most */
             const struct op_segment *s = &op->segments[k];
 
-            good = s->label || (s->len == segments[k].len && memcmp(s->at, segments[k].at, s->len) == 0);
+            good = s->label ||
+                   (s->len == segments[k].len && memcmp(s->at, segments[k].at, s->len) == 0);
         }
         if (!good || !str_is(rq->method, op->method) || !query_matches(rq, op))
             continue;
@@ -171,7 +174,8 @@ op_begin(struct request *rq, const struct op *op, void **ret_in, void **ret_out,
     in = arena_alloc(rq->arena, MAX(op->in->size, 1u));
     out = arena_alloc(rq->arena, MAX(op->out->size, 1u));
     if (!in || !out)
-        return err_set(err, ERR_TOO_LARGE, "The request needs more memory than one request may use");
+        return err_set(err, ERR_TOO_LARGE,
+                       "The request needs more memory than one request may use");
     rc = protocols[op->service->protocol].read(rq, op, in, err);
     if (rc < 0)
         return rc;
@@ -239,6 +243,11 @@ rq_fail(struct request *rq, const struct err *err)
         rq->body_out.max = BODY_OUT_MAX;
     buf_reset(&rq->body_out);
     rq->status = error->status;
+    /* What REST services answer as 403, 404 or 429 before they look at the operation, the awsJson
+     * ones answer as 400. */
+    if (protocol != PROTOCOL_REST_JSON_1 && !error->service && !error->server &&
+        error->status != 413)
+        rq->status = 400;
     rq_set_header(rq, "Content-Type", str_of(protocols[protocol].content_type));
     rq_set_header(rq, "x-amzn-ErrorType", str_of(error->name));
     if (!protocols[protocol].error(rq, error, message)) {

@@ -62,7 +62,7 @@ struct service {
      * more particular first. */
     const uint16_t *routes;
     uint16_t route_first[OP_SEGMENTS_MAX + 2];
-    uint32_t validation_error;               /* enum aws_error of a constraint failure */
+    uint32_t validation_error;                 /* enum aws_error of a constraint failure */
     uint32_t errors_by_kind[ERR_INTERNAL + 1]; /* what is answered when err->wire is 0 */
 };
 
@@ -70,8 +70,8 @@ extern const struct service *const wire_services[];
 extern const size_t wire_services_len;
 
 struct aws_error_row {
-    const char *name;    /* on the wire: "ResourceNotFoundException" */
-    const char *message; /* the member's spelling: "Message" or "message" */
+    const char *name;              /* on the wire: "ResourceNotFoundException" */
+    const char *message;           /* the member's spelling: "Message" or "message" */
     const struct service *service; /* NULL: any */
     uint16_t status;
     bool server; /* our fault, not the sender's */
@@ -86,15 +86,15 @@ const struct service *service_find(struct str name);
 /* By the service of a credential scope. */
 const struct service *service_find_signing(struct str signing);
 
-/* The operation that a request is for; fills rq->op and rq->labels. `service` NULL: by X-Amz-Target,
- * else by method and path among the services that speak REST. NULL: no such operation, answer
- * rq_fail_unknown(). */
+/* The operation that a request is for; fills rq->op and rq->labels. `service` NULL: by
+ * X-Amz-Target, else by method and path among the services that speak REST. NULL: no such
+ * operation, answer rq_fail_unknown(). */
 const struct op *op_route(struct request *rq, const struct service *service);
 /* rq->op must be there. As op->run. */
 int op_run(struct request *rq, struct err *err);
 
-/* Answer an error: status, x-amzn-ErrorType, body in the protocol's form. Whatever was in the answer's
- * body is dropped; headers set before stay. Texts of INTERNAL errors are not sent. */
+/* Answer an error: status, x-amzn-ErrorType, body in the protocol's form. Whatever was in the
+ * answer's body is dropped; headers set before stay. Texts of INTERNAL errors are not sent. */
 void rq_fail(struct request *rq, const struct err *err);
 /* 404 UnknownOperationException. */
 void rq_fail_unknown(struct request *rq);
@@ -110,6 +110,7 @@ const char *protocol_name(enum protocol protocol);
 
 /* ---- for generated code ---- */
 /* NULL handler: fails with NOT_IMPLEMENTED. Else allocates, parses and validates the input. */
-int op_begin(struct request *rq, const struct op *op, void **ret_in, void **ret_out, struct err *err);
+int op_begin(struct request *rq, const struct op *op, void **ret_in, void **ret_out,
+             struct err *err);
 /* Writes the answer of success. */
 int op_answer(struct request *rq, const struct op *op, const void *out, struct err *err);

@@ -17,7 +17,10 @@ rq_header(const struct request *rq, const char *name)
 static int
 hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 bool
@@ -122,7 +125,8 @@ rq_query_has(const struct request *rq, const char *name)
 }
 
 int
-rq_query_all(struct request *rq, const char *name, struct str **ret, size_t *ret_len, struct err *err)
+rq_query_all(struct request *rq, const char *name, struct str **ret, size_t *ret_len,
+             struct err *err)
 {
     struct str rest = rq->query, key, value;
     size_t n = 0;
@@ -138,8 +142,7 @@ rq_query_all(struct request *rq, const char *name, struct str **ret, size_t *ret
         return err_set(err, ERR_TOO_LARGE, "The query is too large");
     rest = rq->query;
     while (*ret_len < n && rq_query_next(&rest, &key, &value))
-        if (key_is(key, str_of(name)) &&
-            !rq_decode(rq->arena, value, true, &(*ret)[(*ret_len)++]))
+        if (key_is(key, str_of(name)) && !rq_decode(rq->arena, value, true, &(*ret)[(*ret_len)++]))
             return err_set(err, ERR_INVALID, "The query parameter %s is not percent-encoded", name);
     return 0;
 }

@@ -38,8 +38,13 @@ struct request {
 
     const struct op *op;
     struct str labels[8]; /* decoded URI labels, in the order of the operation's template */
-    struct api *api;       /* what handlers reach the store and the invoker by (api/api.h) */
-    char base_url[128];    /* "http://HOST" as the client addressed us, for links in answers */
+    struct api *api;      /* what handlers reach the store and the invoker by (api/api.h) */
+    char base_url[128];   /* "http://HOST" as the client addressed us, for links in answers */
+
+    /* Of operations whose body is an event (raw, on the loop): whether it is one JSON value,
+     * checked while it came in. `body_why` says what is wrong with it. */
+    bool body_checked, body_empty;
+    struct str body_why;
 
     /* out */
     int status;
@@ -52,8 +57,8 @@ struct request {
 
     /* The gateway's: send what is in out. For operations that answered RQ_LATER. Thread: loop. */
     void (*finish)(struct request *rq);
-    /* A handler's: runs on the loop after the handler (on its worker) succeeded and before the answer
-     * is sent, so that the client's next call finds what this one changed. */
+    /* A handler's: runs on the loop after the handler (on its worker) succeeded and before the
+     * answer is sent, so that the client's next call finds what this one changed. */
     void (*after)(struct request *rq);
     void *after_arg;
 };

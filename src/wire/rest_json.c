@@ -73,7 +73,8 @@ rest_json_read(struct request *rq, const struct op *op, void *in, struct err *er
             body = true;
             break;
         case PLACE_LABEL:
-            rc = shape_parse_text(m->shape, m->iso_time, rq->labels[m->label], rq->arena, slot, err);
+            rc =
+                shape_parse_text(m->shape, m->iso_time, rq->labels[m->label], rq->arena, slot, err);
             break;
         case PLACE_QUERY:
             rc = read_query(rq, m, slot, err);
@@ -155,7 +156,8 @@ rest_json_write(struct request *rq, const struct op *op, const char *content_typ
     if (payload) {
         const void *value = *(const void *const *)slot_at(payload, out);
 
-        return value ? shape_write(payload->shape, value, &rq->body_out) : buf_z(&rq->body_out, "{}");
+        return value ? shape_write(payload->shape, value, &rq->body_out)
+                     : buf_z(&rq->body_out, "{}");
     }
     if (body)
         return shape_write_body(shape, out, &rq->body_out);
@@ -170,7 +172,8 @@ rest_json_error(struct request *rq, const struct aws_error_row *error, struct st
     struct buf *to = &rq->body_out;
 
     return buf_c(to, '{') &&
-           (!error->type || json_put_str(to, "Type", error->server ? STR("Service") : STR("User"))) &&
-           json_put_str(to, "Reason", rq->reason) &&
-           json_put_str(to, error->message, message) && buf_c(to, '}');
+           (!error->type ||
+            json_put_str(to, "Type", error->server ? STR("Service") : STR("User"))) &&
+           json_put_str(to, "Reason", rq->reason) && json_put_str(to, error->message, message) &&
+           buf_c(to, '}');
 }

@@ -1,4 +1,5 @@
-/* What every wire format needs of a shape: slots, text forms (labels, headers, query), times, patterns. */
+/* What every wire format needs of a shape: slots, text forms (labels, headers, query), times,
+ * patterns. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <math.h>
@@ -173,7 +174,8 @@ iso_parse(struct str s, double *ret)
 
     if (!digits(&s, 4, &year) || !literal(&s, '-') || !digits(&s, 2, &month) || !literal(&s, '-') ||
         !digits(&s, 2, &day) || (!literal(&s, 'T') && !literal(&s, 't')) || !digits(&s, 2, &hour) ||
-        !literal(&s, ':') || !digits(&s, 2, &minute) || !literal(&s, ':') || !digits(&s, 2, &second))
+        !literal(&s, ':') || !digits(&s, 2, &minute) || !literal(&s, ':') ||
+        !digits(&s, 2, &second))
         return false;
     if (month < 1 || month > 12 || day < 1 || day > month_days[month - 1] || hour > 23 ||
         minute > 59 || second > 60)
@@ -227,8 +229,8 @@ iso_write(double value, char *to, size_t size)
     month = mp < 10 ? mp + 3 : mp - 9;
     if (rest)
         snprintf(to, size, "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                 (int)(yoe + era * 400 + (month <= 2)), month, day, of_day / 3600,
-                 of_day / 60 % 60, of_day % 60, rest);
+                 (int)(yoe + era * 400 + (month <= 2)), month, day, of_day / 3600, of_day / 60 % 60,
+                 of_day % 60, rest);
     else
         snprintf(to, size, "%04d-%02u-%02uT%02u:%02u:%02uZ", (int)(yoe + era * 400 + (month <= 2)),
                  month, day, of_day / 3600, of_day / 60 % 60, of_day % 60);
@@ -322,7 +324,8 @@ shape_parse_text(const struct shape *shape, bool iso_time, struct str text, stru
         bool is_long = shape->type == SHAPE_LONG;
         int64_t value;
 
-        if (!str_int(text, is_long ? INT64_MIN : INT32_MIN, is_long ? INT64_MAX : INT32_MAX, &value))
+        if (!str_int(text, is_long ? INT64_MIN : INT32_MIN, is_long ? INT64_MAX : INT32_MAX,
+                     &value))
             return unexpected(err, is_long ? "a Long" : "an Integer");
         *ret = OPT_INT(value);
         return 0;

@@ -1,11 +1,11 @@
 /* What the generator writes down about the shapes of a service model, and what can be done with any
- * of them. The structs that handlers see are plain C (`gen/<service>.h`); beside each stands a table
- * of its members, and every wire format is one walker over these tables: no code per shape.
+ * of them. The structs that handlers see are plain C (`gen/<service>.h`); beside each stands a
+ * table of its members, and every wire format is one walker over these tables: no code per shape.
  *
- * In C a shape is: string, enum, blob: struct str (blob already decoded) · integer, long: struct opt_int
- * · boolean: struct opt_bool · double, timestamp (epoch seconds): struct opt_double · structure:
- * a pointer, NULL when absent; by value inside of lists and maps · list: {T *at; size_t len; bool set}
- * · map: the same, of {struct str key; T value} in the order of the wire.
+ * In C a shape is: string, enum, blob: struct str (blob already decoded) · integer, long: struct
+ * opt_int · boolean: struct opt_bool · double, timestamp (epoch seconds): struct opt_double ·
+ * structure: a pointer, NULL when absent; by value inside of lists and maps · list: {T *at; size_t
+ * len; bool set} · map: the same, of {struct str key; T value} in the order of the wire.
  *
  * Thread: any; tables are constant but for compiled patterns (see struct pattern). */
 #pragma once
@@ -47,7 +47,8 @@ enum shape_type {
     SHAPE_MAP,
 };
 
-/* A regular expression of the model; compiled when first needed, by whichever thread comes first. */
+/* A regular expression of the model; compiled when first needed, by whichever thread comes first.
+ */
 struct pattern {
     const char *text;
     void *_Atomic code; /* pcre2_code *, never freed */
@@ -69,17 +70,18 @@ struct member {
     const struct shape *shape;
     uint32_t offset; /* in the C struct */
     bool required;
-    bool iso_time; /* timestamps: ISO 8601 text instead of epoch seconds */
-    uint8_t place; /* enum member_place */
-    uint8_t label; /* PLACE_LABEL: index into rq->labels */
+    bool iso_time;    /* timestamps: ISO 8601 text instead of epoch seconds */
+    uint8_t place;    /* enum member_place */
+    uint8_t label;    /* PLACE_LABEL: index into rq->labels */
     const char *wire; /* PLACE_QUERY, PLACE_HEADER: the name there */
 };
 
 struct shape {
     const char *name;
     enum shape_type type;
-    bool sensitive;        /* its value is in no message */
-    bool has_min, has_max; /* length of strings (code points), blobs, lists, maps; value of numbers */
+    bool sensitive; /* its value is in no message */
+    bool has_min,
+        has_max; /* length of strings (code points), blobs, lists, maps; value of numbers */
     int64_t min, max;
     struct pattern *pattern;
     const char *const *values; /* of an enum */
@@ -101,7 +103,8 @@ struct shape_items {
 };
 
 enum {
-    SHAPE_DEPTH_MAX = 64, /* nesting of documents, far above any model's */
+    SHAPE_DEPTH_MAX = 64,      /* nesting of documents, far above any model's */
+    SHAPE_VALUES_MAX = 250000, /* values in one document */
     VALIDATE_PARTS_MAX = 50,
     VALIDATE_VALUE_MAX = 2048, /* bytes of one value quoted in a message */
     VALIDATE_TEXT_MAX = 64 * 1024,
@@ -109,15 +112,17 @@ enum {
 
 struct json_t; /* jansson's */
 
-/* JSON text -> struct. Unknown members are ignored, null is absent; later duplicates win. Everything
- * is copied into the arena. Errors: INVALID with AWS_SERIALIZATION_EXCEPTION; TOO_LARGE. An empty
- * text is an empty document. */
+/* JSON text -> struct. Unknown members are ignored, null is absent; later duplicates win.
+ * Everything is copied into the arena. Errors: INVALID with AWS_SERIALIZATION_EXCEPTION; TOO_LARGE.
+ * An empty text is an empty document. */
 int shape_parse(const struct shape *shape, struct str json, struct arena *arena, void *ret,
                 struct err *err);
-/* The same from a parsed document; `body_only` leaves out members that are elsewhere on the wire. */
+/* The same from a parsed document; `body_only` leaves out members that are elsewhere on the wire.
+ */
 int shape_parse_json(const struct shape *shape, const struct json_t *json, bool body_only,
                      struct arena *arena, void *ret, struct err *err);
-/* Struct -> compact JSON: members in the model's order, absent ones left out. False: buf is full. */
+/* Struct -> compact JSON: members in the model's order, absent ones left out. False: buf is full.
+ */
 bool shape_write(const struct shape *shape, const void *value, struct buf *to);
 /* Only the members that belong to the body. */
 bool shape_write_body(const struct shape *shape, const void *value, struct buf *to);

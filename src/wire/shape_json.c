@@ -1,7 +1,7 @@
 /* Documents: JSON text to structs and back, by walking the shape tables beside a jansson document.
  *
- * The texts of SerializationException follow what AWS's services answer for a wrong type; the one for
- * malformed JSON differs between their own services, ours names the place. */
+ * The texts of SerializationException follow what AWS's services answer for a wrong type; the one
+ * for malformed JSON differs between their own services, ours names the place. */
 #include <jansson.h>
 #include <math.h>
 
@@ -59,8 +59,8 @@ static int read_members(struct reader *r, const struct shape *shape, const json_
 
 /* `json` is not null. */
 static int
-read_slot(struct reader *r, const struct shape *shape, bool iso_time, const json_t *json, void *slot,
-          bool by_value, unsigned depth)
+read_slot(struct reader *r, const struct shape *shape, bool iso_time, const json_t *json,
+          void *slot, bool by_value, unsigned depth)
 {
     if (depth > SHAPE_DEPTH_MAX)
         return wrong(r, "The document is nested too deeply");
@@ -70,8 +70,7 @@ read_slot(struct reader *r, const struct shape *shape, bool iso_time, const json
 
         if (!json_is_string(json))
             return wrong_type(r, json, "a String");
-        *ret = arena_str(r->arena,
-                         (struct str){json_string_value(json), json_string_length(json)});
+        *ret = arena_str(r->arena, (struct str){json_string_value(json), json_string_length(json)});
         return ret->at ? 0 : shape_full(r->err);
     }
     case SHAPE_BLOB:
@@ -114,7 +113,8 @@ read_slot(struct reader *r, const struct shape *shape, bool iso_time, const json
         if (!iso_time && json_is_number(json))
             value = json_number_value(json);
         else if (!iso_time || !json_is_string(json) ||
-                 !time_parse((struct str){json_string_value(json), json_string_length(json)}, &value))
+                 !time_parse((struct str){json_string_value(json), json_string_length(json)},
+                             &value))
             return wrong_type(r, json, "a Timestamp");
         *(struct opt_double *)slot = OPT_DOUBLE(value);
         return 0;
@@ -223,10 +223,59 @@ shape_parse_json(const struct shape *shape, const struct json_t *json, bool body
     return read_members(&r, shape, json, body_only, ret, 0);
 }
 
+/* A jansson value costs 30 to 60 bytes, the shortest on the wire ("0,") two: without a bound, a
+ * body of 70 MB would become gigabytes. Counts what makes values, outside of strings; cheap, since
+ * the bulk of a large body is one string. */
+static bool
+is_affordable(struct str text)
+{
+    size_t values = 0, depth = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        switch (text.at[i]) {
+        case '"':
+            do {
+                const char *quote = memchr(text.at + i + 1, '"', text.len - i - 1);
+                size_t at, slashes = 0;
+
+                if (!quote)
+                    return true; /* the parser will say that the string has no end */
+                at = (size_t)(quote - text.at);
+                while (slashes < at - i - 1 && text.at[at - 1 - slashes] == '\\')
+                    slashes++;
+                i = at;
+                if (slashes % 2 == 0)
+                    break;
+            } while (true);
+            break;
+        case '{':
+        case '[':
+            if (++depth > SHAPE_DEPTH_MAX)
+                return false;
+            values++;
+            break;
+        case '}':
+        case ']':
+            depth -= depth > 0;
+            break;
+        case ',':
+            values++;
+            break;
+        }
+        if (values > SHAPE_VALUES_MAX)
+            return false;
+    }
+    return true;
+}
+
 int
 shape_load(struct str text, struct json_t **ret, struct err *err)
 {
     json_error_t problem;
+
+    if (!is_affordable(text))
+        return err_wire(err, ERR_INVALID, AWS_SERIALIZATION_EXCEPTION,
+                        "The document has too many values or is nested too deeply");
 
     /* Without JSON_ALLOW_NUL: no string of ours holds a NUL. */
     *ret = json_loadb(text.at, text.len, JSON_DECODE_ANY, &problem);
@@ -259,7 +308,8 @@ static bool write_members(const struct shape *shape, const void *value, bool bod
                           struct buf *to);
 
 static bool
-write_slot(const struct shape *shape, bool iso_time, const void *slot, bool by_value, struct buf *to)
+write_slot(const struct shape *shape, bool iso_time, const void *slot, bool by_value,
+           struct buf *to)
 {
     char room[64];
 
@@ -287,7 +337,9 @@ write_slot(const struct shape *shape, bool iso_time, const void *slot, bool by_v
         double value = ((const struct opt_double *)slot)->value;
 
         if (!isfinite(value))
-            return buf_z(to, isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+            return buf_z(to, isnan(value) ? "\"NaN\""
+                             : value > 0  ? "\"Infinity\""
+                                          : "\"-Infinity\"");
         number_write(value, room, sizeof(room));
         return buf_z(to, room);
     }
@@ -341,8 +393,8 @@ write_members(const struct shape *shape, const void *value, bool body_only, stru
 
         if ((body_only && m->place != PLACE_BODY) || !shape_is_set(m->shape, slot, false))
             continue;
-        if ((!first && !buf_c(to, ',')) || !json_put_string(to, str_of(m->name)) || !buf_c(to, ':') ||
-            !write_slot(m->shape, m->iso_time, slot, false, to))
+        if ((!first && !buf_c(to, ',')) || !json_put_string(to, str_of(m->name)) ||
+            !buf_c(to, ':') || !write_slot(m->shape, m->iso_time, slot, false, to))
             return false;
         first = false;
     }

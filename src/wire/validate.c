@@ -1,12 +1,12 @@
-/* Constraint failures with AWS's texts, from the model alone. All violations of a request are told in
- * one message, in the order of the members:
+/* Constraint failures with AWS's texts, from the model alone. All violations of a request are told
+ * in one message, in the order of the members:
  *
- *   2 validation errors detected: Value 'a b' at 'functionName' failed to satisfy constraint: Member
- *   must satisfy regular expression pattern: …; Value null at 'role' failed to satisfy constraint:
- *   Member must not be null
+ *   2 validation errors detected: Value 'a b' at 'functionName' failed to satisfy constraint:
+ * Member must satisfy regular expression pattern: …; Value null at 'role' failed to satisfy
+ * constraint: Member must not be null
  *
- * Where a list of simple values or a map is concerned, AWS names the whole value and every constraint
- * of its elements. Values of sensitive shapes are never shown. */
+ * Where a list of simple values or a map is concerned, AWS names the whole value and every
+ * constraint of its elements. Values of sensitive shapes are never shown. */
 #include "gen/aws_error.h"
 #include "wire/shape.h"
 #include "wire/shape_slots.h"
@@ -66,8 +66,8 @@ show_slot(const struct shape *shape, const void *slot, bool by_value, struct buf
         buf_str(to, *(const struct str *)slot);
         break;
     case SHAPE_BLOB:
-        buf_fmt(to, "java.nio.HeapByteBuffer[pos=0 lim=%zu cap=%zu]", ((const struct str *)slot)->len,
-                ((const struct str *)slot)->len);
+        buf_fmt(to, "java.nio.HeapByteBuffer[pos=0 lim=%zu cap=%zu]",
+                ((const struct str *)slot)->len, ((const struct str *)slot)->len);
         break;
     case SHAPE_BOOLEAN:
         buf_z(to, ((const struct opt_bool *)slot)->value ? "true" : "false");
@@ -285,10 +285,12 @@ check_self(struct checker *report, const struct shape *shape, const void *slot)
     return good;
 }
 
-static void check_value(struct checker *c, const struct shape *shape, const void *slot, bool by_value);
+static void check_value(struct checker *c, const struct shape *shape, const void *slot,
+                        bool by_value);
 static void check_members(struct checker *c, const struct shape *shape, const void *value);
 
-/* A simple value, or a list of them: is every constraint met? Structures are looked into elsewhere. */
+/* A simple value, or a list of them: is every constraint met? Structures are looked into elsewhere.
+ */
 static bool
 element_good(const struct shape *shape, const void *slot)
 {
@@ -326,7 +328,7 @@ check_items(struct checker *c, const struct shape *shape, const struct shape_ite
     }
     if (!elements_good && part_begin(c, shape, items, false)) {
         buf_z(c->parts, is_map ? "Map value must satisfy constraint: ["
-                                : "Member must satisfy constraint: [");
+                               : "Member must satisfy constraint: [");
         all_constraints(shape->element, !is_map, c->parts);
         buf_c(c->parts, ']');
     }
