@@ -357,6 +357,18 @@ loop_on_idle(struct loop *loop, uint64_t (*fn)(void *arg), void *arg)
     loop->idle[loop->idle_len++].arg = arg;
 }
 
+void
+loop_off_idle(struct loop *loop, uint64_t (*fn)(void *arg), void *arg)
+{
+    for (size_t i = 0; i < loop->idle_len; i++) {
+        if (loop->idle[i].fn != fn || loop->idle[i].arg != arg)
+            continue;
+        loop->idle_len--;
+        memmove(&loop->idle[i], &loop->idle[i + 1], (loop->idle_len - i) * sizeof(loop->idle[0]));
+        return;
+    }
+}
+
 /* ---- the loop ---- */
 
 struct loop *

@@ -70,3 +70,5 @@ void loop_on_signal(struct loop *loop, void (*fn)(void *arg, int signo), void *a
 /* Before the loop sleeps, fn(arg) runs; for libraries that must be pumped (HTTP). Returns the
  * longest it may sleep in microseconds, UINT64_MAX for no bound. Up to 8. */
 void loop_on_idle(struct loop *loop, uint64_t (*fn)(void *arg), void *arg);
+/* Takes it back; for libraries that come and go. */
+void loop_off_idle(struct loop *loop, uint64_t (*fn)(void *arg), void *arg);
