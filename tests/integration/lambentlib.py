@@ -5,6 +5,7 @@ can only be asked for (a function's state, a log line) is asked again until a de
 """
 
 import contextlib
+import fcntl
 import http.client
 import io
 import json
@@ -283,3 +284,54 @@ def native_zip(source):
 def node_major():
     out = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
     return int(out.strip().lstrip("v").split(".")[0])
+
+
+# ---- what may be left behind ----
+
+CGROUP = re.compile(r"/lambent-(\d+)(?:/|$)")
+
+
+def instance_alive(folder):
+    """Whether somebody holds the lock on an instance's folder in the cgroup v2 tree."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True  # gone in between: its owner was busy removing it
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+
+
+def v2_roots():
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields = line.split()
+        if fields[fields.index("-") + 1] == "cgroup2":
+            yield fields[4]
+
+
+def leftovers(daemon=None):
+    """What dead instances of Lambent left on this machine: control groups, the processes in them, mounts.
+    Instances that live (other people's too) hold a lock and are left out. `daemon`: a dead one, whose
+    mounts would carry its data folder's name."""
+    alive = set()
+    folders = cgroup_dirs()
+    for root in v2_roots():
+        for folder in folders:
+            if folder.startswith(root + "/") and instance_alive(folder):
+                alive.add(CGROUP.search(folder)[1])
+    found = [folder for folder in folders if CGROUP.search(folder)[1] not in alive]
+    for pid in process_table():
+        try:
+            groups = Path(f"/proc/{pid}/cgroup").read_text()
+        except OSError:
+            continue
+        found += [f"process {pid} in lambent-{slot}" for slot in set(CGROUP.findall(groups)) if slot not in alive]
+    if daemon:
+        for line in Path("/proc/self/mountinfo").read_text().splitlines():
+            if str(daemon.work) in line:
+                found.append(f"mount {line}")
+    return found
