@@ -6,7 +6,9 @@ import json
 import re
 import zipfile
 
-from lambentlib import ROLE, ROOT, arn, make_zip
+import pytest
+
+from lambentlib import ROLE, ROOT, arn, make_zip, node_major, until
 
 
 def test_a_function_from_cradle_to_grave(aws, deploy, tmp_path):
@@ -80,27 +82,31 @@ def test_an_error_text_is_shown(aws, deploy):
     assert "(ValidationException)" in done.stderr and "at 'memorySize' failed to satisfy constraint" in done.stderr
 
 
-def test_the_example(aws, deploy, tmp_path):
-    """examples/hello-python as README and demo deploy it."""
-    folder = ROOT / "examples" / "hello-python"
-    package = tmp_path / "hello.zip"
+@pytest.mark.parametrize("example,runtime,handler", [
+    ("hello-python", "python3.11", "handler.handler"), ("hello-node", f"nodejs{node_major()}.x", "index.handler"),
+    ("hello-shell", "provided.al2023", "any")])
+def test_examples(aws, deploy, tmp_path, example, runtime, handler):
+    """The folders of examples/, zipped and deployed as README and demo do it; cold and warm."""
+    folder = ROOT / "examples" / example
+    package = tmp_path / "example.zip"
     with zipfile.ZipFile(package, "w") as z:
         for path in folder.rglob("*"):
-            if path.is_file() and path.suffix != ".md":
+            if path.is_file():
                 z.write(path, path.relative_to(folder))
-    name = deploy.name("hello")
-    aws("lambda", "create-function", "--function-name", name, "--runtime", "python3.11", "--handler", "handler.handler",
+    name = deploy.name("example")
+    aws("lambda", "create-function", "--function-name", name, "--runtime", runtime, "--handler", handler,
         "--role", ROLE, "--zip-file", f"fileb://{package}")
     aws("lambda", "wait", "function-active-v2", "--function-name", name)
     out = tmp_path / "answer.json"
-    answer = json.loads(aws("lambda", "invoke", "--function-name", name, "--payload", '{"name": "Ada"}',
-                            "--cli-binary-format", "raw-in-base64-out", out))
-    assert "FunctionError" not in answer and "Ada" in out.read_text()
+    for _ in range(2):
+        answer = json.loads(aws("lambda", "invoke", "--function-name", name, "--payload", '{"name": "Ada"}',
+                                "--cli-binary-format", "raw-in-base64-out", out))
+        assert "FunctionError" not in answer, out.read_text()
+        assert "Ada" in out.read_text()
 
 
 def test_logs_by_the_command(aws, deploy, tmp_path):
     name = deploy.python("def handler(event, context): print('seen by aws logs')\n")
     aws("lambda", "invoke", "--function-name", name, tmp_path / "out")
     # `aws logs tail` polls by itself; it ends because it does not follow.
-    from lambentlib import until
     until(lambda: "seen by aws logs" in aws("logs", "tail", f"/aws/lambda/{name}", "--since", "10m"), "the line in aws logs tail")
