@@ -95,6 +95,12 @@ arena_fmt(struct arena *a, const char *fmt, ...)
     return at ? (struct str){at, (size_t)n} : STR_NULL;
 }
 
+void
+arena_limit(struct arena *a, size_t max_bytes)
+{
+    a->max = max_bytes;
+}
+
 bool
 arena_full(const struct arena *a)
 {

@@ -16,6 +16,8 @@ void *arena_alloc(struct arena *a, size_t size);
 /* A NUL-terminated copy. An absent or unstorable string gives STR_NULL. */
 struct str arena_str(struct arena *a, struct str s);
 struct str arena_fmt(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Change the bound, e.g. once it is known what a request is for. */
+void arena_limit(struct arena *a, size_t max_bytes);
 bool arena_full(const struct arena *a);
 size_t arena_used(const struct arena *a);
 

@@ -8,15 +8,15 @@
 #include "loop/loop.h"
 #include "store/logs.h"
 
-struct logs;
+struct log_writer;
 
-struct logs *logs_new(struct loop *loop, struct store *store, size_t buffer_max_bytes,
+struct log_writer *log_writer_new(struct loop *loop, struct store *store, size_t buffer_max_bytes,
                       uint64_t flush_ms);
 /* One event of a stream; everything is copied. */
-void logs_write(struct logs *l, struct str account, struct str region, struct str group,
+void log_writer_add(struct log_writer *l, struct str account, struct str region, struct str group,
                 struct str stream, int64_t time_ms, struct str message);
 /* Hand what is collected to the store now; `done(arg)` on the loop once all of it was written (at
  * once when there is nothing). */
-void logs_flush(struct logs *l, void (*done)(void *arg), void *arg);
-uint64_t logs_dropped(const struct logs *l);
-void logs_free(struct logs *l); /* only after a flush was done */
+void log_writer_flush(struct log_writer *l, void (*done)(void *arg), void *arg);
+uint64_t log_writer_dropped(const struct log_writer *l);
+void log_writer_free(struct log_writer *l); /* only after a flush was done */

@@ -1,6 +1,6 @@
 /* Two batches: one is filled, the other is being written. The texts of a batch lie in one buffer, the
  * entries point into it by offset until the batch is sealed (the buffer moves while it grows). */
-#include "observe/logs.h"
+#include "observe/log_writer.h"
 #include "base/buf.h"
 #include "base/log.h"
 
@@ -16,7 +16,7 @@ struct batch {
     uint64_t dropped;
 };
 
-struct logs {
+struct log_writer {
     struct loop *loop;
     struct store *store;
     uint64_t flush_us;
@@ -60,7 +60,7 @@ get_text(const struct batch *b, size_t at)
 static void
 work_write(struct work *w)
 {
-    struct logs *l = CONTAINER_OF(w, struct logs, work);
+    struct log_writer *l = CONTAINER_OF(w, struct log_writer, work);
     struct batch *b = &l->writing;
     struct log_batch_entry *rows = xcalloc(b->len, sizeof(*rows));
 
@@ -81,12 +81,12 @@ work_write(struct work *w)
     free(rows);
 }
 
-static void start_write(struct logs *l);
+static void start_write(struct log_writer *l);
 
 static void
 work_done(struct work *w)
 {
-    struct logs *l = CONTAINER_OF(w, struct logs, work);
+    struct log_writer *l = CONTAINER_OF(w, struct log_writer, work);
 
     l->busy = false;
     if (l->work_err.kind) {
@@ -109,7 +109,7 @@ work_done(struct work *w)
 }
 
 static void
-start_write(struct logs *l)
+start_write(struct log_writer *l)
 {
     struct batch full = l->filling;
     struct err err = {0};
@@ -148,17 +148,17 @@ start_write(struct logs *l)
 static void
 on_timer(struct timer *t)
 {
-    struct logs *l = CONTAINER_OF(t, struct logs, timer);
+    struct log_writer *l = CONTAINER_OF(t, struct log_writer, timer);
 
     start_write(l);
     if (l->filling.len > 0)
         timer_set(l->loop, t, l->flush_us, on_timer);
 }
 
-struct logs *
-logs_new(struct loop *loop, struct store *store, size_t buffer_max_bytes, uint64_t flush_ms)
+struct log_writer *
+log_writer_new(struct loop *loop, struct store *store, size_t buffer_max_bytes, uint64_t flush_ms)
 {
-    struct logs *l = xcalloc(1, sizeof(*l));
+    struct log_writer *l = xcalloc(1, sizeof(*l));
 
     l->loop = loop;
     l->store = store;
@@ -171,7 +171,7 @@ logs_new(struct loop *loop, struct store *store, size_t buffer_max_bytes, uint64
 }
 
 static void
-drop(struct logs *l)
+drop(struct log_writer *l)
 {
     l->filling.dropped++;
     if (l->dropped_all++ % 10000 == 0)
@@ -180,7 +180,7 @@ drop(struct logs *l)
 }
 
 void
-logs_write(struct logs *l, struct str account, struct str region, struct str group,
+log_writer_add(struct log_writer *l, struct str account, struct str region, struct str group,
            struct str stream, int64_t time_ms, struct str message)
 {
     struct batch *b = &l->filling;
@@ -221,7 +221,7 @@ logs_write(struct logs *l, struct str account, struct str region, struct str gro
 }
 
 void
-logs_flush(struct logs *l, void (*done)(void *arg), void *arg)
+log_writer_flush(struct log_writer *l, void (*done)(void *arg), void *arg)
 {
     if (!l->busy && l->filling.len == 0) {
         done(arg);
@@ -234,13 +234,13 @@ logs_flush(struct logs *l, void (*done)(void *arg), void *arg)
 }
 
 uint64_t
-logs_dropped(const struct logs *l)
+log_writer_dropped(const struct log_writer *l)
 {
     return l->dropped_all;
 }
 
 void
-logs_free(struct logs *l)
+log_writer_free(struct log_writer *l)
 {
     if (!l)
         return;

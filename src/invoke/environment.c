@@ -1,0 +1,623 @@
+/* One execution environment: a sandbox, the runtime in it, and the invocation that it serves.
+ *
+ * Its life (ENV_STATES), after AWS's INIT / INVOKE / reset:
+ *
+ *   BUILDING → INIT ─ok→ IDLE ⇄ BUSY
+ *                └─failed→ EMPTY ─assigned→ LATE_INIT ─ok→ BUSY
+ *   BUSY, LATE_INIT ─timeout, exit, broken→ RESET → EMPTY       (/tmp survives)
+ *   any → GOING → freed in on_gone()
+ *
+ * A failed INIT is nobody's error yet: the runtime gets a second try inside the invocation that comes
+ * next, on that invocation's time ("suppressed init"); what fails there is answered.
+ *
+ * Surprises: the answer, the exit of the process and its last log bytes reach us through three
+ * different fds in any order, so the log pipes are drained before anything is reported. */
+#include "invoke/internal.h"
+#include "base/log.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <time.h>
+
+static void on_deadline(struct timer *t);
+
+static void
+set_error(struct invocation *inv, const char *type, struct str payload)
+{
+    if (inv->answered)
+        return;
+    inv->answered = true;
+    inv->function_error = true;
+    (void)str_copy(inv->error_type, sizeof(inv->error_type), str_of(type)); /* ours all fit */
+    buf_reset(&inv->payload);
+    buf_str(&inv->payload, payload);
+}
+
+static void
+set_platform_error(struct invocation *inv, const char *type, const char *what)
+{
+    char body[512];
+
+    snprintf(body, sizeof(body),
+             "{\"errorType\":\"%s\",\"errorMessage\":\"RequestId: %s Error: %s\"}", type,
+             inv->request_id, what);
+    set_error(inv, type, str_of(body));
+}
+
+/* "Runtime exited with error: exit status 1", as AWS words it. */
+static void
+describe_exit(const struct sandbox_exit *how, char text[120])
+{
+    if (how->exited && how->code == 0)
+        snprintf(text, 120, "Runtime exited without providing a reason");
+    else if (how->exited)
+        snprintf(text, 120, "Runtime exited with error: exit status %d", how->code);
+    else {
+        const char *name = sigdescr_np(how->signo);
+        char lower[64];
+
+        snprintf(lower, sizeof(lower), "%s", name ? name : "unknown signal");
+        if (lower[0] >= 'A' && lower[0] <= 'Z')
+            lower[0] = (char)(lower[0] - 'A' + 'a');
+        snprintf(text, 120, "Runtime exited with error: signal: %s", lower);
+    }
+}
+
+/* The invocation is over: its last lines, its answer if still owed, then the environment is free. */
+static void
+finish(struct environment *env, const char *status)
+{
+    struct invocation *inv = env->inv;
+
+    ASSERT(inv && inv->answered);
+    timer_stop(&env->deadline);
+    capture_drain(env->capture, status != NULL);
+    report_end(env, status);
+    env->inv = NULL;
+    inv->env = NULL;
+    if (inv->on_done)
+        invocation_tell(inv, NULL);
+    invocation_free(inv);
+}
+
+static void
+answer_now(struct invocation *inv)
+{
+    if (!inv->want_tail) /* a tail is only complete with its REPORT */
+        invocation_tell(inv, NULL);
+}
+
+/* No longer on its way up: the function may count it among the built ones. */
+static void
+started(struct environment *env)
+{
+    if (env->starting)
+        env->fn->starting--;
+    env->starting = false;
+}
+
+/* ---- starting a runtime ---- */
+
+static int
+make_pipe(int ret[2], struct err *err)
+{
+    if (pipe2(ret, O_CLOEXEC) < 0)
+        return err_sys(err, "make a log pipe");
+    return 0;
+}
+
+static int
+start_runtime(struct environment *env, struct err *err)
+{
+    struct function *fn = env->fn;
+    AUTO_FD int out_w = -1, log_w = -1, frames = -1;
+    struct arena *a = arena_new(1 << 20);
+    struct runtime_env re = fn->env;
+    char access_key[24], secret[44], token[132];
+    char **argv, **envp;
+    int out[2] = {-1, -1}, log[2] = {-1, -1}, rc;
+    bool managed = fn->runtime.frames;
+
+    /* Well-formed but worthless: our own services do not check them on loopback. */
+    memcpy(access_key, "ASIA", 4);
+    random_hex(access_key + 4, 16);
+    for (char *c = access_key; *c; c++)
+        if (*c >= 'a')
+            *c = (char)(*c - 'a' + 'A');
+    random_hex(secret, 40);
+    random_hex(token, 128);
+    re.access_key_id = str_of(access_key);
+    re.secret_access_key = str_of(secret);
+    re.session_token = str_of(token);
+    re.log_stream = str_of(env->log_stream);
+
+    rc = runtime_env_build(&fn->runtime, &re, a, &envp, &argv, err);
+    if (rc >= 0)
+        rc = make_pipe(out, err);
+    if (rc >= 0 && managed)
+        rc = make_pipe(log, err);
+    out_w = out[1];
+    log_w = log[1];
+    if (rc >= 0)
+        rc = capture_open(env->capture, out[0], log[0], err);
+    if (rc >= 0)
+        rc = rapi_runtime_start(env->runtime, managed ? &frames : NULL, err);
+    if (rc >= 0)
+        rc = sandbox_start(env->sandbox, argv, envp, out_w, log_w, frames, err);
+    arena_free(a);
+    if (rc < 0)
+        return rc;
+    env->alive = true;
+    env->init_started_us = clock_us();
+    free(env->init_error_body);
+    env->init_error_body = NULL;
+    env->init_error_type[0] = '\0';
+    return 0;
+}
+
+/* ---- the runtime is done for ---- */
+
+/* Kill what is left inside and wait for the exit; then the environment is EMPTY. */
+static void
+reset(struct environment *env)
+{
+    struct err err = {0};
+
+    started(env);
+    rapi_runtime_stop(env->runtime);
+    timer_stop(&env->deadline);
+    if (!env->alive) {
+        env->state = ENV_EMPTY;
+        (void)sandbox_kill(env->sandbox, &err); /* its children; failing, they die with the sandbox */
+        place_free(env);
+        return;
+    }
+    env->state = ENV_RESET;
+    if (sandbox_kill(env->sandbox, &err) < 0) {
+        log_event(LOG_sandbox_failed, "step=kill why=\"%s\", taking it down", err.text);
+        environment_destroy(env, NULL);
+    }
+}
+
+/* INIT ended badly; `type` names how. */
+static void
+init_failed(struct environment *env, const char *status, const char *type)
+{
+    struct invocation *inv = env->inv;
+
+    capture_drain(env->capture, true);
+    report_init_failed(env, env->state == ENV_LATE_INIT ? "invoke" : "init", status, type);
+    if (env->state == ENV_LATE_INIT && !inv->answered) {
+        if (env->init_error_body)
+            set_error(inv, type, str_of(env->init_error_body));
+        else
+            set_platform_error(inv, type, "Runtime exited without providing a reason");
+    }
+    if (env->state == ENV_LATE_INIT)
+        finish(env, "error");
+    reset(env);
+}
+
+/* ---- what the runtime says ---- */
+
+static void
+on_next(void *arg)
+{
+    struct environment *env = arg;
+    struct err err = {0};
+
+    switch (env->state) {
+    case ENV_BUILDING: /* its `next` overtook the sandbox's own ready message */
+    case ENV_INIT:
+        timer_stop(&env->deadline);
+        env->init_us = clock_us() - env->init_started_us;
+        /* INIT runs with all the CPU there is; from here on it is proportional to memory. */
+        if (sandbox_set_cpu(env->sandbox, env->fn->memory_mb * 1000 / 1769, &err) < 0)
+            log_event(LOG_sandbox_failed, "step=cpu why=\"%s\", going on without", err.text);
+        env->state = ENV_IDLE;
+        started(env);
+        place_free(env);
+        break;
+    case ENV_LATE_INIT:
+        if (sandbox_set_cpu(env->sandbox, env->fn->memory_mb * 1000 / 1769, &err) < 0)
+            log_event(LOG_sandbox_failed, "step=cpu why=\"%s\", going on without", err.text);
+        env->state = ENV_BUSY;
+        rapi_runtime_deliver(env->runtime, &env->inv->event);
+        break;
+    case ENV_BUSY:
+        finish(env, NULL);
+        env->state = ENV_IDLE;
+        place_free(env);
+        break;
+    case ENV_IDLE:
+    case ENV_EMPTY:
+    case ENV_RESET:
+    case ENV_GOING:
+        break;
+    }
+}
+
+static void
+on_response(void *arg, struct str content_type, struct str payload)
+{
+    struct environment *env = arg;
+    struct invocation *inv = env->inv;
+
+    if (env->state != ENV_BUSY)
+        return;
+    inv->answered = true;
+    buf_reset(&inv->payload);
+    buf_str(&inv->payload, payload);
+    answer_now(inv);
+}
+
+static void
+on_error(void *arg, struct str type, struct str body)
+{
+    struct environment *env = arg;
+
+    if (env->state != ENV_BUSY)
+        return;
+    env->inv->answered = true;
+    env->inv->function_error = true;
+    buf_reset(&env->inv->payload);
+    buf_str(&env->inv->payload, body);
+    answer_now(env->inv);
+}
+
+enum { INIT_EXIT_GRACE_US = 1000000 };
+
+static void
+on_init_error(void *arg, struct str type, struct str body)
+{
+    struct environment *env = arg;
+
+    if (env->state != ENV_INIT && env->state != ENV_BUILDING && env->state != ENV_LATE_INIT)
+        return;
+    free(env->init_error_body);
+    env->init_error_body = xstrndup(body.at, body.len);
+    (void)str_copy(env->init_error_type, sizeof(env->init_error_type), type);
+    /* It exits by itself, after its last log lines; one that doesn't is killed soon. */
+    timer_set(env->invoker->c.loop, &env->deadline, INIT_EXIT_GRACE_US, on_deadline);
+}
+
+static void
+on_broken(void *arg, const char *why)
+{
+    struct environment *env = arg;
+    struct err err = {0};
+
+    log_event(LOG_environment_reset, "fn=%.*s why=\"%s\"", STR_FMT(env->fn->name), why);
+    (void)sandbox_kill(env->sandbox, &err); /* its exit is reported and answered as any other */
+}
+
+static const struct rapi_events runtime_events = {
+    .on_next = on_next,
+    .on_response = on_response,
+    .on_error = on_error,
+    .on_init_error = on_init_error,
+    .on_broken = on_broken,
+};
+
+/* ---- deadlines ---- */
+
+static void
+on_deadline(struct timer *t)
+{
+    struct environment *env = CONTAINER_OF(t, struct environment, deadline);
+    struct invocation *inv = env->inv;
+    struct err err = {0};
+    char text[160], stamp[40];
+    uint64_t wall = clock_wall_ms();
+    time_t s = (time_t)(wall / 1000);
+    struct tm tm;
+
+    if (env->init_error_body && env->state != ENV_BUSY) { /* reported its error, but stays */
+        (void)sandbox_kill(env->sandbox, &err);           /* its exit is reported next */
+        return;
+    }
+    if (env->state == ENV_BUILDING || env->state == ENV_INIT) {
+        capture_drain(env->capture, true);
+        report_init_failed(env, "init", "timeout", NULL);
+        reset(env);
+        return;
+    }
+    if (env->state != ENV_BUSY && env->state != ENV_LATE_INIT)
+        return;
+    capture_drain(env->capture, true);
+    gmtime_r(&s, &tm);
+    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!inv->answered) {
+        snprintf(text, sizeof(text), "Task timed out after %llu.%02llu seconds",
+                 (unsigned long long)(env->fn->timeout_ms / 1000),
+                 (unsigned long long)(env->fn->timeout_ms % 1000 / 10));
+        set_platform_error(inv, "Sandbox.Timedout", text);
+        inv->error_type[0] = '\0'; /* REPORT says Status: timeout and no more */
+    }
+    snprintf(text, sizeof(text), "%s.%03uZ %s Task timed out after %llu.%02llu seconds\n", stamp,
+             (unsigned)(wall % 1000), inv->request_id,
+             (unsigned long long)(env->fn->timeout_ms / 1000),
+             (unsigned long long)(env->fn->timeout_ms % 1000 / 10));
+    report_line(env, (int64_t)wall, str_of(text));
+    if (env->state == ENV_LATE_INIT)
+        report_init_failed(env, "invoke", "timeout", NULL);
+    log_event(LOG_environment_reset, "fn=%.*s req=%s why=timeout", STR_FMT(env->fn->name),
+              inv->request_id);
+    finish(env, "timeout");
+    reset(env);
+}
+
+/* Two steps of being idle: frozen soon, taken down much later. */
+static void
+on_idle_due(struct timer *t)
+{
+    struct environment *env = CONTAINER_OF(t, struct environment, idle);
+    const struct settings *s = env->invoker->c.settings;
+    uint64_t rested_ms = (loop_now_us(env->invoker->c.loop) - env->idle_since_us) / 1000;
+    struct err err = {0};
+
+    if (rested_ms >= (uint64_t)s->reclaim_ms) {
+        log_event(LOG_environment_reclaim, "fn=%.*s why=idle", STR_FMT(env->fn->name));
+        environment_destroy(env, NULL);
+        return;
+    }
+    if (!env->frozen) {
+        if (sandbox_freeze(env->sandbox, &err) < 0) {
+            log_event(LOG_sandbox_failed, "step=freeze why=\"%s\", taking it down", err.text);
+            environment_destroy(env, NULL);
+            return;
+        }
+        env->frozen = true;
+        env->invoker->frozen_len++;
+    }
+    timer_set(env->invoker->c.loop, &env->idle, ((uint64_t)s->reclaim_ms - rested_ms) * 1000,
+              on_idle_due);
+}
+
+void
+environment_rest(struct environment *env)
+{
+    const struct settings *s = env->invoker->c.settings;
+
+    env->idle_since_us = loop_now_us(env->invoker->c.loop);
+    timer_set(env->invoker->c.loop, &env->idle,
+              (uint64_t)MIN(s->freeze_ms, s->reclaim_ms) * 1000, on_idle_due);
+}
+
+static int
+thaw(struct environment *env, struct err *err)
+{
+    int rc;
+
+    if (!env->frozen)
+        return 0;
+    rc = sandbox_thaw(env->sandbox, err);
+    env->frozen = false;
+    env->invoker->frozen_len--;
+    return rc;
+}
+
+void
+environment_assign(struct environment *env, struct invocation *inv)
+{
+    struct err err = {0};
+    bool empty = env->state == ENV_EMPTY;
+    uint64_t timeout_us = env->fn->timeout_ms * 1000;
+
+    ASSERT(env->state == ENV_IDLE || env->state == ENV_EMPTY);
+    timer_stop(&env->idle);
+    env->inv = inv;
+    inv->env = env;
+    inv->started_us = clock_us();
+    inv->event.deadline_ms = clock_wall_ms() + env->fn->timeout_ms;
+    env->state = empty ? ENV_LATE_INIT : ENV_BUSY;
+    report_start(env);
+    timer_set(env->invoker->c.loop, &env->deadline, timeout_us, on_deadline);
+    if (thaw(env, &err) < 0 || (empty && sandbox_set_cpu(env->sandbox, 0, &err) < 0) ||
+        (empty && start_runtime(env, &err) < 0)) {
+        environment_destroy(env, &err);
+        return;
+    }
+    if (!empty)
+        rapi_runtime_deliver(env->runtime, &inv->event);
+}
+
+/* ---- what the sandbox says ---- */
+
+static void
+on_ready(void *arg, int listener_fd)
+{
+    struct environment *env = arg;
+    struct err err = {0};
+
+    if (env->state == ENV_BUILDING)
+        env->state = ENV_INIT;
+    if (rapi_runtime_listen(env->runtime, listener_fd, &err) < 0) {
+        log_event(LOG_sandbox_failed, "step=listen why=\"%s\"", err.text);
+        environment_destroy(env, &err);
+    }
+}
+
+static void
+on_exit_process(void *arg, const struct sandbox_exit *how)
+{
+    struct environment *env = arg;
+    struct invocation *inv = env->inv;
+    const char *type = how->oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+    char what[120], text[256];
+
+    env->alive = false;
+    describe_exit(how, what);
+    log_event(LOG_runtime_exit, "fn=%.*s how=\"%s\" oom=%d", STR_FMT(env->fn->name), what, how->oom);
+    switch (env->state) {
+    case ENV_BUILDING:
+    case ENV_INIT:
+    case ENV_LATE_INIT:
+        capture_drain(env->capture, true);
+        if (env->init_error_body && env->init_error_type[0])
+            type = env->init_error_type;
+        if (!env->init_error_body) {
+            const char *id = inv ? inv->request_id : "";
+
+            /* AWS names the request only when there is one. */
+            if (inv) {
+                snprintf(text, sizeof(text), "RequestId: %s Error: %s\n%s\n", id, what, type);
+                report_line(env, (int64_t)clock_wall_ms(), str_of(text));
+                set_platform_error(inv, type, what);
+            }
+        }
+        init_failed(env, "error", type);
+        break;
+    case ENV_BUSY:
+        capture_drain(env->capture, true);
+        snprintf(text, sizeof(text), "RequestId: %s Error: %s\n%s\n", inv->request_id, what, type);
+        report_line(env, (int64_t)clock_wall_ms(), str_of(text));
+        set_platform_error(inv, type, what);
+        if (!inv->error_type[0])
+            (void)str_copy(inv->error_type, sizeof(inv->error_type), str_of(type));
+        finish(env, "error");
+        reset(env);
+        break;
+    case ENV_RESET:
+        capture_drain(env->capture, true);
+        env->state = ENV_EMPTY;
+        place_free(env);
+        break;
+    case ENV_IDLE: /* something it left running took it down; the next invocation inits anew */
+        rapi_runtime_stop(env->runtime);
+        env->state = ENV_EMPTY;
+        break;
+    case ENV_EMPTY:
+    case ENV_GOING:
+        break;
+    }
+}
+
+static void
+on_gone(void *arg, const struct err *why)
+{
+    struct environment *env = arg;
+    struct function *fn = env->fn;
+    bool built = env->state != ENV_BUILDING && env->state != ENV_INIT;
+    bool served = env->inv != NULL; /* then its own invocation was told, and nobody else's is at fault */
+    struct err lost = {0};
+
+    if (why)
+        log_event(LOG_sandbox_failed, "fn=%.*s why=\"%s\"", STR_FMT(fn->name), why->text);
+    if (env->inv && !env->inv->answered) {
+        if (why) {
+            invocation_tell(env->inv, why);
+        } else { /* its init was killed from outside: to the caller, the runtime was */
+            set_platform_error(env->inv, "Runtime.ExitError", "Runtime exited with error: signal: killed");
+        }
+        env->inv->answered = true;
+    }
+    if (env->inv)
+        finish(env, "error");
+    if (!why && env->failure.kind)
+        why = &env->failure;
+    if (!built && !why)
+        err_set(&lost, ERR_INTERNAL, "the sandbox was killed while it was being built");
+    else if (why)
+        lost = *why; /* env goes before the waiters are told */
+    if (env->state == ENV_IDLE || env->state == ENV_EMPTY)
+        place_unidle(env);
+    started(env);
+    if (env->frozen)
+        env->invoker->frozen_len--;
+    timer_stop(&env->deadline);
+    timer_stop(&env->idle);
+    capture_free(env->capture);
+    rapi_runtime_free(env->runtime);
+    free(env->init_error_body);
+    fn->environments--;
+    env->invoker->environments--;
+    free(env);
+    place_gone(fn, lost.kind && !served ? &lost : NULL);
+}
+
+static const struct sandbox_events sandbox_events_table = {
+    .on_ready = on_ready,
+    .on_exit = on_exit_process,
+    .on_gone = on_gone,
+};
+
+static void
+on_log(void *arg, int64_t time_ms, struct str text)
+{
+    report_line(arg, time_ms, text);
+}
+
+struct environment *
+environment_new(struct function *fn, struct err *err)
+{
+    struct invoker *v = fn->invoker;
+    struct environment *env = xcalloc(1, sizeof(*env));
+    struct sandbox_spec spec = {
+        .memory_mb = fn->memory_mb,
+        .tmp_mb = fn->tmp_mb,
+        .pids_max = (uint32_t)v->c.settings->pids_max,
+    };
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    char hex[33], day[16];
+    struct tm tm;
+
+    memcpy(spec.package, fn->package, sizeof(spec.package));
+    (void)str_copy(spec.runtime, sizeof(spec.runtime), str_of(fn->runtime.folder));
+    env->invoker = v;
+    env->fn = fn;
+    env->state = ENV_BUILDING;
+    gmtime_r(&now, &tm);
+    strftime(day, sizeof(day), "%Y/%m/%d", &tm);
+    random_hex(hex, 32);
+    snprintf(env->log_stream, sizeof(env->log_stream), "%s/[%.*s]%s", day, STR_FMT(fn->version),
+             hex);
+    env->capture = capture_new(v->c.loop, on_log, env);
+    env->runtime = rapi_runtime_new(v->c.rapi, &runtime_events, env);
+    if (sandbox_new(v->c.spawner, &spec, &sandbox_events_table, env, &env->sandbox, err) < 0) {
+        capture_free(env->capture);
+        rapi_runtime_free(env->runtime);
+        free(env);
+        return NULL;
+    }
+    function_ref(fn);
+    env->starting = true;
+    fn->starting++;
+    fn->environments++;
+    v->environments++;
+    v->stats.cold_starts++;
+    report_init_start(env);
+    if (start_runtime(env, err) < 0) {
+        struct err told = *err;
+
+        err_clear(err);
+        environment_destroy(env, &told); /* on_gone tells the waiters */
+        return env;
+    }
+    timer_set(v->c.loop, &env->deadline, (uint64_t)v->c.settings->init_ms * 1000, on_deadline);
+    return env;
+}
+
+void
+environment_destroy(struct environment *env, const struct err *why)
+{
+    struct invocation *inv = env->inv;
+
+    if (env->state == ENV_GOING)
+        return;
+    if (inv && !inv->answered) {
+        invocation_tell(inv, why);
+        inv->answered = true;
+    }
+    if (inv)
+        finish(env, "error");
+    if (env->state == ENV_IDLE || env->state == ENV_EMPTY)
+        place_unidle(env);
+    if (why && env->starting)
+        env->failure = *why;
+    started(env);
+    env->state = ENV_GOING;
+    timer_stop(&env->deadline);
+    timer_stop(&env->idle);
+    rapi_runtime_stop(env->runtime);
+    sandbox_destroy(env->sandbox);
+}
