@@ -120,7 +120,7 @@ class Daemon:
                 [LAMBENTD, "--data-dir", self.data, "--listen", "127.0.0.1:0", "--ready-fd", str(write),
                  *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write], cwd="/",
-                start_new_session=True,
+                start_new_session=True, env={**os.environ, "LAMBENT_RUNTIMES_DIR": str(ROOT / "runtimes")},
             )
         os.close(write)
         line = b""

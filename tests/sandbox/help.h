@@ -1,0 +1,69 @@
+/* What the tests of real sandboxes share: a spawner and its loop, boxes (a sandbox with what its
+ * callbacks said), and a count of everything that could be left behind. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "loop/loop.h"
+#include "sandbox/proto.h"
+#include "sandbox/sandbox.h"
+
+struct host {
+    struct loop *loop;
+    struct spawner *sp;
+    pid_t pid; /* the supervisor */
+    int readies, losts;
+    bool fatal;
+    char dir[64];
+};
+struct box {
+    struct host *host;
+    struct sandbox *sb; /* NULL once gone */
+    int readies, exits, gones;
+    int listener_fd;
+    struct sandbox_exit how; /* the last one; `why` points to exit_why */
+    struct err exit_why, why;
+    bool failed; /* gone with a reason */
+    int out_fd;  /* the pipe's read end */
+    struct buf out;
+};
+
+/* The package that every box runs: holds /var/task/probe. */
+extern char package_name[SHA256_HEX_LEN + 1];
+
+void host_open(struct host *h, uint32_t sandboxes_max);
+/* Waits until the spawner has ended and nothing is left. */
+void host_close(struct host *h);
+/* Run the loop until *count >= wanted; fails the test after 20 s. */
+void wait_count(struct host *h, const int *count, int wanted);
+
+struct sandbox_spec spec_default(void);
+void box_new(struct host *h, struct box *b, const struct sandbox_spec *spec);
+void box_start(struct box *b, const char *const *argv);
+/* Start, wait for the exit; the output is in b->out. */
+void box_run(struct box *b, ...) __attribute__((sentinel));
+void box_free(struct box *b); /* destroys it if it lives, waits until it is gone */
+const char *box_out(struct box *b);
+
+/* What a leak would change, machine-wide as far as it is ours. */
+struct leaks {
+    int fds;      /* of this process */
+    int cgroups;  /* folders named lambent-*, and what is in them */
+    int mounts;   /* lines in our mountinfo */
+    int children; /* processes of the spawner's tree, by uid range */
+};
+struct leaks leaks_count(void);
+
+#define ASSERT_EXIT(b, c)                                                                          \
+    do {                                                                                           \
+        if (!(b)->how.exited || (b)->how.code != (c))                                              \
+            fail_msg("exited %d code %d signal %d oom %d why '%s'; output:\n%s", (b)->how.exited,  \
+                     (b)->how.code, (b)->how.signo, (b)->how.oom, (b)->exit_why.text, box_out(b)); \
+    } while (0)
