@@ -5,7 +5,7 @@
 #include "store/store.h"
 
 struct log_event_row {
-    struct str group, stream; /* only set by log_filter */
+    struct str group, stream;
     int64_t time_ms;          /* when it was written */
     int64_t ingested_ms;
     int64_t id;               /* grows with every event of the store; unique */
@@ -16,8 +16,11 @@ struct log_batch_entry {
     int64_t time_ms;
     struct str message; /* at most 262,144 bytes: longer ones are split by the caller */
 };
-/* Append; makes groups and streams that don't exist. One commit for all; not fsynced (a log line is
- * worth less than an invocation's latency): an operating system crash may lose the last second. */
+/* Append; makes groups and streams that don't exist. One commit for all of a day; not fsynced (a log
+ * line is worth less than an invocation's latency): an operating system crash may lose the last
+ * second, a kill loses nothing (synchronous=NORMAL). Not inside a transaction: a new group takes a
+ * writing one. Errors: INVALID for a message over 262,144 bytes, a time before 1970 or after 9999,
+ * or a batch that touches more than 16 days. */
 int logs_append(struct store *st, const struct log_batch_entry *entries, size_t len,
                 struct err *err);
 
@@ -29,9 +32,19 @@ struct log_filter {
     int64_t start_ms, end_ms; /* start inclusive, end exclusive; INT64_MIN / INT64_MAX: no bound */
     int64_t after_id;         /* events with a greater id (ascending) or a smaller one (descending) */
     bool descending;
-    size_t limit;
+    size_t limit;     /* at most 10,000 */
+    size_t bytes_max; /* of messages, each counted with 26 bytes more; 0: only the arena's own bound,
+                       * which is an error (TOO_LARGE). One event always fits */
+    bool *ret_more;   /* may be NULL; set to whether limit or bytes_max ended the page */
+    /* The next page: set `paging`, and after_id and after_time_ms from the last row of the page before.
+     * after_id without it means "events that were stored later", also those with an earlier time:
+     * what a follower asks for (it should page until nothing comes, then go on from the greatest id).
+     * Descending, an after_id of 0 is no bound. */
+    bool paging;
+    int64_t after_time_ms;
 };
-/* Ordered by (time, id). NOT_FOUND: no such group (or stream, when one is named). */
+/* Ordered by (time, id). A page ends at `limit` or `bytes_max`.
+ * Sets group and stream of each row. NOT_FOUND: no such group (or stream, when one is named). */
 int logs_read(struct store *st, struct arena *a, const struct log_filter *f,
               struct log_event_row **ret, size_t *ret_len, struct err *err);
 
@@ -47,16 +60,19 @@ struct log_stream_row {
 int logs_groups(struct store *st, struct arena *a, struct str account, struct str region,
                 struct str prefix, struct str after_name, size_t limit,
                 struct log_group_row **ret, size_t *ret_len, struct err *err);
-/* by_time: newest last event first; else by name. */
+/* by_time: in order of the last event, else of the name; `descending` turns either round (newest
+ * first: both true). */
 int logs_streams(struct store *st, struct arena *a, struct str account, struct str region,
                  struct str group, struct str prefix, bool by_time, bool descending,
                  size_t offset, size_t limit, struct log_stream_row **ret, size_t *ret_len,
                  struct err *err);
 int logs_group_create(struct store *st, struct str account, struct str region, struct str group,
                       struct err *err);
+/* Its events can't be read from now on; the bytes go with the next logs_expire(). */
 int logs_group_delete(struct store *st, struct str account, struct str region, struct str group,
                       struct err *err);
 int logs_group_retention(struct store *st, struct str account, struct str region, struct str group,
                          int64_t days, struct err *err);
-/* Drop what is past its group's retention; unlink empty days. Called now and then. */
+/* Drop what is past its group's retention, by whole UTC days; unlink empty days. Called now and then
+ * (hourly is plenty); appending goes on meanwhile. */
 int logs_expire(struct store *st, int64_t now_ms, struct err *err);

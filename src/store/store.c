@@ -33,6 +33,7 @@ on_wal(void *arg, sqlite3 *db, const char *name, int pages)
     if (pages >= CHECKPOINT_PAGES) {
         pthread_mutex_lock(&st->lock);
         st->wal_pages = pages;
+        st->checkpoint_wanted = true;
         pthread_cond_signal(&st->checkpoint_due);
         pthread_mutex_unlock(&st->lock);
     }
@@ -43,19 +44,22 @@ void
 store_checkpoint_wake(struct store *st)
 {
     pthread_mutex_lock(&st->lock);
+    st->checkpoint_wanted = true;
     pthread_cond_signal(&st->checkpoint_due);
     pthread_mutex_unlock(&st->lock);
 }
 
 /* PASSIVE takes no lock that a writer or reader would wait for. Only if readers that overlap without
  * a gap have kept the log from starting over for long, RESTART holds writers back, 200 ms at most. */
-static void
-checkpoint(struct conn *c, int pages)
+void
+store_checkpoint(struct conn *c, int pages)
 {
     int mode = pages >= CHECKPOINT_RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART
                                                  : SQLITE_CHECKPOINT_PASSIVE;
-    int rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, NULL, NULL);
+    int rc;
 
+    (void)sqlite3_busy_timeout(c->db, RESTART_BUSY_MS);
+    rc = sqlite3_wal_checkpoint_v2(c->db, NULL, mode, NULL, NULL);
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
         log_event(LOG_store_failed, "db=%s step=checkpoint text=\"%s\" next=\"tried again later\"",
                   c->kind->what, sqlite3_errmsg(c->db));
@@ -72,20 +76,19 @@ checkpoint_main(void *arg)
         int pages = st->wal_pages;
 
         st->wal_pages = 0;
+        st->checkpoint_wanted = false;
         pthread_mutex_unlock(&st->lock);
         if (pages > 0) {
             struct err err = {0};
 
             if (!c && conn_open(st->state_path, &state_database, true, &c, &err) < 0)
                 log_event(LOG_store_failed, "step=checkpoint text=\"%s\"", err.text);
-            else
-                (void)sqlite3_busy_timeout(c->db, RESTART_BUSY_MS);
             if (c)
-                checkpoint(c, pages);
+                store_checkpoint(c, pages);
         }
         logs_checkpoint(st);
         pthread_mutex_lock(&st->lock);
-        if (!st->stopping && st->wal_pages == 0)
+        while (!st->stopping && !st->checkpoint_wanted)
             pthread_cond_wait(&st->checkpoint_due, &st->lock);
     }
     pthread_mutex_unlock(&st->lock);

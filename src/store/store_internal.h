@@ -27,6 +27,7 @@ struct store {
     bool checkpointer_runs, stopping;
     pthread_cond_t checkpoint_due;
     int wal_pages; /* of the state database, at its last commit; 0: nothing to do */
+    bool checkpoint_wanted;
 
     struct logs *logs;
 };
@@ -66,5 +67,6 @@ int logs_open(struct store *st, struct err *err);
 void logs_close(struct store *st);
 /* Called by the checkpoint thread, without locks. */
 void logs_checkpoint(struct store *st);
-/* Wake the checkpoint thread. */
+/* store.c: wake the checkpoint thread; one checkpoint, on that thread. */
 void store_checkpoint_wake(struct store *st);
+void store_checkpoint(struct conn *c, int wal_pages);
