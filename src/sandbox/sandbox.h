@@ -35,6 +35,9 @@ struct sandbox_exit {
     bool exited;     /* with `code`; else by `signo` */
     int code, signo;
     bool oom;        /* the kernel killed for memory in this sandbox since the runtime was started */
+    /* NULL, or why it could not be executed at all (then code is 127): "execute
+     * '/var/task/bootstrap': Permission denied". Valid during the callback. */
+    const struct err *why;
 };
 
 struct sandbox_events {
@@ -89,6 +92,8 @@ struct spawner_events {
 /* `control_fd`: the socket made by spawner_launch() before privileges were dropped; taken over. */
 int spawner_open(struct loop *loop, int control_fd, const struct spawner_events *events, void *arg,
                  struct spawner **ret, struct err *err);
+/* Why the spawner was lost, for the log; ERR_NONE if it never was. Borrowed, valid until close. */
+const struct err *spawner_why(const struct spawner *sp);
 /* All sandboxes must be gone. The spawner process ends by itself. */
 void spawner_close(struct spawner *sp);
 
@@ -97,8 +102,13 @@ struct spawner_config {
     const char *packages_dir; /* absolute: unpacked code trees, by SHA-256 */
     const char *runtimes_dir; /* absolute: bootstraps */
     const char *cgroup_parent; /* "" for our own place in each hierarchy */
-    uint32_t uid_base;        /* environments take uids uid_base+1 … uid_base+65535 */
+    /* Environments take uids uid_base+1 … uid_base+65535; 0: a range of our own for each instance
+     * on this machine, from 1879048192 up, where no distribution puts users. */
+    uint32_t uid_base;
     uint32_t sandboxes_max;
+    /* More host folders to show read-only in every sandbox, at the same path (an interpreter that
+     * lives outside /usr); NULL-terminated; NULL for none. */
+    const char *const *show_dirs;
 };
 /* As root, before dropping privileges and before any thread: fork and exec lambent-spawner.
  * Returns its pid; the daemon's end of the control socket in *ret_control_fd. */

@@ -120,9 +120,8 @@ void
 host_open(struct host *h, uint32_t sandboxes_max)
 {
     char packages[128], runtimes[128], path[300];
-    struct spawner_config config = {.program = getenv("LAMBENT_SPAWNER"),
-                                    .cgroup_parent = "",
-                                    .sandboxes_max = sandboxes_max};
+    struct spawner_config config = {
+        .program = getenv("LAMBENT_SPAWNER"), .cgroup_parent = "", .sandboxes_max = sandboxes_max};
     struct err err = {0};
     int control_fd;
 
@@ -145,7 +144,10 @@ host_open(struct host *h, uint32_t sandboxes_max)
         name[SHA256_HEX_LEN - 1] = "a12"[i];
         snprintf(path, sizeof(path), "%s/%s", packages, name);
         assert_int_equal(mkdir(path, 0755), 0);
-        snprintf(path, sizeof(path), "%s/%s/%s", packages, name, i == 0 ? "probe" : i == 1 ? "one" : "two");
+        snprintf(path, sizeof(path), "%s/%s/%s", packages, name,
+                 i == 0   ? "probe"
+                 : i == 1 ? "one"
+                          : "two");
         copy(i == 0 ? getenv("LAMBENT_PROBE") : "/etc/hostname", path);
         if (i > 0) {
             int fd;

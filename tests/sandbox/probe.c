@@ -1,6 +1,5 @@
 /* Runs inside a sandbox, statically linked: each subcommand tries one thing and prints what came of
  * it. Exit 0 unless said. */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -70,7 +69,9 @@ static void
 denied_calls(void)
 {
     char room[64];
-    struct { unsigned long flags, a, b, c, d, e, f, g; } clone3_args = {0};
+    struct {
+        unsigned long flags, a, b, c, d, e, f, g;
+    } clone3_args = {0};
     int pair[2];
 
     say("mount", mount("x", "/tmp", "tmpfs", 0, NULL));
