@@ -1560,7 +1560,7 @@ operation Invoke {
         @httpHeader("X-Amz-Log-Type") LogType: LogType
         @httpHeader("X-Amz-Client-Context") ClientContext: String
         @httpHeader("X-Amz-Durable-Execution-Name") DurableExecutionName: DurableExecutionName
-        @httpPayload Payload: Blob
+        @httpPayload Payload: InvokePayload
         @httpQuery("Qualifier") Qualifier: NumericLatestPublishedOrAliasQualifier
         @httpHeader("X-Amz-Tenant-Id") TenantId: TenantId
     }
@@ -1568,7 +1568,7 @@ operation Invoke {
         @httpResponseCode StatusCode: Integer
         @httpHeader("X-Amz-Function-Error") FunctionError: String
         @httpHeader("X-Amz-Log-Result") LogResult: String
-        @httpPayload Payload: Blob
+        @httpPayload Payload: InvokePayload
         @httpHeader("X-Amz-Executed-Version") ExecutedVersion: Version
         @httpHeader("X-Amz-Durable-Execution-Arn") DurableExecutionArn: DurableExecutionArn
     }
@@ -3109,6 +3109,11 @@ blob Blob
 
 @streaming
 blob BlobStream
+
+// A function's event and result: JSON, passed through byte for byte.
+@sensitive
+@mediaType("application/json")
+blob InvokePayload
 
 @length(min: 1, max: 1024)
 @pattern("[A-Za-z0-9+/]+={0,2}")

@@ -37,7 +37,7 @@ def out_params(service, op):
 def note(member):
     shape = member.shape
     said = []
-    if member.required:
+    if "required" in member.traits:
         said.append("required")
     if shape.values:
         values = [v for _, v in shape.values]
@@ -79,7 +79,6 @@ def structs(service, w):
             if m.place == "EVENTS":
                 w("    /* %s is an event stream: its handler writes it. */" % m.name)
                 continue
-            m.required = "required" in m.traits
             w("    %s%s;%s" % (slot(service, m.shape, False), m.field, note(m)))
         w("};")
         w("")
@@ -133,7 +132,7 @@ def handlers(service, w):
     w("")
 
 
-def header(service, model_path):
+def header(service):
     lines = []
     w = lines.append
     w("/* %s %s: made from model/%s.smithy by model/gen. Do not edit." % (service.title, service.version, service.name))

@@ -38,7 +38,7 @@ def generate(common_path, service_paths):
         "aws_error.c": emit_errors.source(common, services),
     }
     for s in services:
-        out[s.name + ".h"] = emit_types.header(s, s.name)
+        out[s.name + ".h"] = emit_types.header(s)
         out[s.name + ".c"] = emit_ops.source(s, common)
     return out
 

@@ -16,14 +16,11 @@ read_query(struct request *rq, const struct member *m, void *slot, struct err *e
     size_t n;
     int rc;
 
-    if (shape->type != SHAPE_LIST) {
-        struct str value = rq_query(rq, m->wire);
-
-        return value.at ? shape_parse_text(shape, m->iso_time, value, rq->arena, slot, err) : 0;
-    }
     rc = rq_query_all(rq, m->wire, &values, &n, err);
     if (rc < 0 || n == 0)
         return rc;
+    if (shape->type != SHAPE_LIST) /* the first counts */
+        return shape_parse_text(shape, m->iso_time, values[0], rq->arena, slot, err);
     struct shape_items *items = slot;
 
     items->at = n > SIZE_MAX / 2 / shape->size ? NULL : arena_alloc(rq->arena, n * shape->size);

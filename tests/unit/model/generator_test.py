@@ -160,7 +160,7 @@ class Meaning(unittest.TestCase):
 class Output(unittest.TestCase):
     def setUp(self):
         self.service = build(SERVICE)
-        self.header = emit_types.header(self.service, "small")
+        self.header = emit_types.header(self.service)
         self.source = emit_ops.source(self.service, common())
 
     def test_structs(self):
@@ -191,7 +191,7 @@ class Output(unittest.TestCase):
             "        .on_loop = true,\n        .body_max = 10,\n",
             "[ERR_NOT_FOUND] = AWS_SMALL_MISSING,",
             "[ERR_INTERNAL] = AWS_INTERNAL_FAILURE,",
-            "static const struct shape shape_member_thing_short = {",
+            "static const struct shape shape_member_thing_short_ = {",
         ):
             with self.subTest(text):
                 self.assertIn(text, self.source)
