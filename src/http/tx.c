@@ -21,14 +21,20 @@ tx_release(struct conn *c)
         release(c->release_arg);
 }
 
+/* What is left after the first n bytes; n is 0 for an absent string. */
+static struct str
+str_from(struct str s, size_t n)
+{
+    return n > 0 ? (struct str){s.at + n, s.len - n} : s;
+}
+
 static void
 tx_taken(struct conn *c, size_t n)
 {
     size_t out = MIN(n, c->out.len - c->out_off);
 
     c->out_off += out;
-    c->own.at += n - out;
-    c->own.len -= n - out;
+    c->own = str_from(c->own, n - out);
     if (c->out_off == c->out.len) {
         buf_reset(&c->out);
         c->out_off = 0;
@@ -91,10 +97,8 @@ tx_whole(struct conn *c, struct str head, struct str body, bool owned)
         struct iovec iov[2] = {{(char *)head.at, head.len}, {(char *)body.at, body.len}};
         size_t n = tx_send(c, iov, body.len > 0 ? 2 : 1), of_head = MIN(n, head.len);
 
-        head.at += of_head;
-        head.len -= of_head;
-        body.at += n - of_head;
-        body.len -= n - of_head;
+        head = str_from(head, of_head);
+        body = str_from(body, n - of_head);
     }
     tx_add(c, head);
     if (owned)
