@@ -50,7 +50,8 @@ def create_refused(daemon, deploy, package, message=UNZIP, code="InvalidParamete
     if isinstance(message, re.Pattern):
         assert message.search(answer.message), answer.message
     else:
-        assert answer.message == message
+        # AWS's text; ours may go on and name the member and the reason.
+        assert answer.message == message or answer.message.startswith(message + " ("), answer.message
     assert request(daemon.port, "GET", f"{FUNCTIONS}/{name}").status == 404, "nothing was made"
     return answer
 
@@ -111,7 +112,8 @@ def test_odd_labels(daemon, label):
     answer = request(daemon.port, "GET", f"{FUNCTIONS}/{label}")
     assert answer.status in (400, 404), answer
     assert answer.error in ("ValidationException", "UnknownOperationException", "SerializationException",
-                            "InvalidParameterValueException"), answer
+                            "InvalidParameterValueException") or \
+        (label == "..", answer.error) == (True, "ResourceNotFoundException"), "dots are allowed when reading"
 
 
 # ---- packages ----
@@ -122,14 +124,14 @@ def raw_zip(entries):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as z:
         for number, (name, content, mode) in enumerate(entries):
-            info = zipfile.ZipInfo(f"{number:0{len(name)}d}", (2020, 1, 1, 0, 0, 0))
+            info = zipfile.ZipInfo(chr(ord("A") + number) * len(name), (2020, 1, 1, 0, 0, 0))
             info.create_system = 3
             info.external_attr = mode << 16
             z.writestr(info, content)
     data = out.getvalue()
     for number, (name, _, _) in enumerate(entries):
-        placeholder = f"{number:0{len(name)}d}".encode()
-        assert len(placeholder) == len(name) and data.count(placeholder) >= 2
+        placeholder = bytes([ord("A") + number]) * len(name)
+        assert data.count(placeholder) == 2, "once at the member, once in the directory"
         data = data.replace(placeholder, name)
     return data
 
@@ -188,7 +190,7 @@ def test_symlink_replaced_by_folder(daemon, deploy):
 
 def test_links_inside_the_tree_work(client, deploy):
     package = raw_zip([GOOD, (b"lib/real.py", b"value = 42\n", FILE), (b"alias.py", b"lib/real.py", LINK)])
-    name = deploy.zip(package.replace(b"return 1\n", b"return 1\n"), "python3.11", handler="index.handler")
+    name = deploy.zip(package, "python3.11")
     assert client.invoke(FunctionName=name)["Payload"].read() == b"1"
 
 
@@ -345,7 +347,7 @@ def test_ambiguous_or_broken_heads(daemon, head):
     """Refused with a client error, or the connection ends; in no case is it taken for a request."""
     got = exchange(daemon, head)
     assert got == b"" or re.match(rb"HTTP/1\.[01] (4\d\d|501|505) ", got), got[:300]
-    assert got.count(b"HTTP/1.") <= 1, "what follows is not taken for a second request"
+    assert len(re.findall(rb"HTTP/1\.\d \d\d\d ", got)) <= 1, "what follows is not taken for a second request"
 
 
 def test_requests_cut_at_every_byte(daemon):

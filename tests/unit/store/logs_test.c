@@ -156,7 +156,7 @@ pages_give_every_event_once(void **state)
         filter.limit = 3;
         filter.descending = descending;
         filter.ret_more = &more;
-        for (; more; filter.paging = true) {
+        do {
             OK(logs_read(f->st, f->a, &filter, &rows, &len, &err));
             for (size_t i = 0; i < len; i++, seen++) {
                 bool after = rows[i].time_ms > last.time_ms ||
@@ -165,9 +165,10 @@ pages_give_every_event_once(void **state)
                 assert_true(seen == 0 || after != descending);
                 last = rows[i];
             }
+            filter.paging = true;
             filter.after_time_ms = last.time_ms;
             filter.after_id = last.id;
-        }
+        } while (more);
         assert_int_equal(seen, 50);
     }
 }
