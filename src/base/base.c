@@ -85,7 +85,7 @@ str_copy(char *to, size_t size, struct str s)
 static void *
 or_die(void *at, size_t size)
 {
-    if (!at && size) {
+    if (!at) { /* never for want of a size: all three ask for one byte at least */
         dprintf(2, "event=out_of_memory bytes=%zu\n", size);
         abort();
     }
@@ -101,7 +101,9 @@ xmalloc(size_t size)
 void *
 xcalloc(size_t n, size_t size)
 {
-    return or_die(calloc(n ? n : 1, size ? size : 1), n * size);
+    void *at = calloc(n ? n : 1, size ? size : 1);
+
+    return or_die(at, size && n > SIZE_MAX / size ? SIZE_MAX : n * size);
 }
 
 void *

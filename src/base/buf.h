@@ -27,6 +27,8 @@ buf_reset(struct buf *b)
 {
     b->len = 0;
     b->overflow = false;
+    if (b->at)
+        b->at[0] = '\0';
 }
 static inline struct str
 buf_view(const struct buf *b)

@@ -2,20 +2,39 @@
 #include <openssl/evp.h>
 #include <sys/random.h>
 
-void
-random_bytes(void *at, size_t len)
+static void
+from_kernel(uint8_t *at, size_t len)
 {
-    uint8_t *p = at;
-
     while (len > 0) {
-        ssize_t n = getrandom(p, MIN(len, (size_t)256), 0);
+        ssize_t n = getrandom(at, MIN(len, (size_t)256), 0);
 
         ASSERT(n > 0 || errno == EINTR);
         if (n > 0) {
-            p += n;
+            at += n;
             len -= (size_t)n;
         }
     }
+}
+
+/* Ids are made several times an invocation: one system call fetches enough for many. What was handed
+ * out is wiped. A process that forks must not use this on both sides; none of ours does. */
+void
+random_bytes(void *at, size_t len)
+{
+    static _Thread_local uint8_t stock[256];
+    static _Thread_local size_t left;
+
+    if (len > sizeof(stock)) {
+        from_kernel(at, len);
+        return;
+    }
+    if (left < len) {
+        from_kernel(stock, sizeof(stock));
+        left = sizeof(stock);
+    }
+    left -= len;
+    memcpy(at, stock + left, len);
+    explicit_bzero(stock + left, len);
 }
 
 void

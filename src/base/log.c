@@ -16,7 +16,7 @@ static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 enum { LINE_MAX_BYTES = 1024, RECENT = 32 };
 
-static enum log_level threshold = LOG_LEVEL_INFO;
+static _Atomic enum log_level threshold = LOG_LEVEL_INFO; /* a reload sets it while workers log */
 static const char *program = "lambent";
 static pthread_mutex_t recent_lock = PTHREAD_MUTEX_INITIALIZER;
 static char recent[RECENT][LINE_MAX_BYTES];
@@ -46,7 +46,7 @@ log_event(enum log_event event, const char *fmt, ...)
     if (wrote > 0)
         n = MIN(n + (size_t)wrote, sizeof(line) - 2);
     for (size_t i = 0; i < n; i++) /* one event stays one line, whatever a key's value holds */
-        if ((unsigned char)line[i] < 0x20)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = ' ';
     while (n > 0 && line[n - 1] == ' ')
         n--;

@@ -6,6 +6,7 @@
 
 #define DEFAULT_CONFIG "/etc/lambent/lambent.conf"
 
+enum { LINE_BYTES = 4096 };
 enum kind { TEXT, NUMBER, SWITCH };
 
 static const struct row {
@@ -90,26 +91,36 @@ static int
 load_file(struct settings *s, const char *path, bool must_exist, struct err *err)
 {
     FILE *file = fopen(path, "re");
-    char line[4096], source[300];
+    char line[LINE_BYTES], source[300];
     int number = 0, rc = 0;
+    bool end = false;
 
     if (!file) {
         if (errno == ENOENT && !must_exist)
             return 0;
         return err_sys(err, "read configuration file '%s'", path);
     }
-    while (rc >= 0 && fgets(line, sizeof(line), file)) {
-        struct str text = trim(str_of(line));
-        ssize_t equals = str_find(text, '=');
+    while (rc >= 0 && !end) {
+        size_t len = 0;
+        struct str text;
         const struct row *row;
+        ssize_t equals;
+        int c;
 
+        /* Byte by byte: fgets() would end a line at a NUL, and cut a long one (a comment, say) into
+         * a first part and a rest that could be read as a setting. */
+        while ((c = getc(file)) != EOF && c != '\n' && len < sizeof(line))
+            line[len++] = (char)c;
+        end = c == EOF;
         snprintf(source, sizeof(source), "%s line %d", path, ++number);
-        if (text.len == 0 || text.at[0] == '#')
-            continue;
-        if (!strchr(line, '\n') && !feof(file)) {
+        if (len == sizeof(line)) {
             rc = err_set(err, ERR_INVALID, "%s: the line is too long", source);
             break;
         }
+        text = trim((struct str){line, len});
+        if (text.len == 0 || text.at[0] == '#')
+            continue;
+        equals = str_find(text, '=');
         if (equals < 0) {
             rc = err_set(err, ERR_INVALID, "%s: expected `name = value`", source);
             break;
@@ -124,6 +135,8 @@ load_file(struct settings *s, const char *path, bool must_exist, struct err *err
                        trim((struct str){text.at + equals + 1, text.len - (size_t)equals - 1}),
                        source, err);
     }
+    if (rc >= 0 && ferror(file)) /* a folder, for one: it opens, but does not read */
+        rc = err_sys(err, "read configuration file '%s'", path);
     fclose(file);
     return rc;
 }
@@ -225,6 +238,13 @@ settings_load(struct settings *s, int argc, char **argv, enum settings_action *r
     /* The flags are read twice: they may name the file, and they win over it. */
     if (rc >= 0)
         rc = load_flags(&flags, argc, argv, &action, err);
+    /* Who only asks for a text gets it, however broken or unreadable the configuration is. */
+    if (rc >= 0 && action != SETTINGS_RUN) {
+        settings_done(&flags);
+        *s = got;
+        *ret_action = action;
+        return 0;
+    }
     if (rc >= 0 && !flags.config[0] && getenv("LAMBENT_CONFIG")) {
         free(flags.config);
         flags.config = xstrndup(getenv("LAMBENT_CONFIG"), strlen(getenv("LAMBENT_CONFIG")));

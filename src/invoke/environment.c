@@ -45,12 +45,12 @@ set_platform_error(struct invocation *inv, const char *type, const char *what)
 
 /* "Runtime exited with error: exit status 1", as AWS words it. */
 static void
-describe_exit(const struct sandbox_exit *how, char text[120])
+describe_exit(const struct sandbox_exit *how, char text[240])
 {
     if (how->exited && how->code == 0)
-        snprintf(text, 120, "Runtime exited without providing a reason");
+        snprintf(text, 240, "Runtime exited without providing a reason");
     else if (how->exited)
-        snprintf(text, 120, "Runtime exited with error: exit status %d", how->code);
+        snprintf(text, 240, "Runtime exited with error: exit status %d", how->code);
     else {
         const char *name = sigdescr_np(how->signo);
         char lower[64];
@@ -58,8 +58,22 @@ describe_exit(const struct sandbox_exit *how, char text[120])
         snprintf(lower, sizeof(lower), "%s", name ? name : "unknown signal");
         if (lower[0] >= 'A' && lower[0] <= 'Z')
             lower[0] = (char)(lower[0] - 'A' + 'a');
-        snprintf(text, 120, "Runtime exited with error: signal: %s", lower);
+        snprintf(text, 240, "Runtime exited with error: signal: %s", lower);
     }
+}
+
+/* What the platform calls this end of a runtime, and the text about it. */
+static const char *
+classify_exit(const struct environment *env, const struct sandbox_exit *how, char text[240])
+{
+    if (how->why && env->fn->runtime.info->family == RUNTIME_PROVIDED) {
+        snprintf(text, 240, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
+        return "Runtime.InvalidEntrypoint";
+    }
+    if (how->why) /* an interpreter that was there when we looked */
+        log_event(LOG_sandbox_failed, "fn=%.*s why=\"%s\"", STR_FMT(env->fn->name), how->why->text);
+    describe_exit(how, text);
+    return how->oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
 }
 
 /* The invocation is over: its last lines, its answer if still owed, then the environment is free. */
@@ -442,11 +456,10 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
 {
     struct environment *env = arg;
     struct invocation *inv = env->inv;
-    const char *type = how->oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
-    char what[120], text[256];
+    char what[240], text[400];
+    const char *type = classify_exit(env, how, what);
 
     env->alive = false;
-    describe_exit(how, what);
     log_event(LOG_runtime_exit, "fn=%.*s how=\"%s\" oom=%d", STR_FMT(env->fn->name), what, how->oom);
     switch (env->state) {
     case ENV_BUILDING:
