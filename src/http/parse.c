@@ -353,16 +353,15 @@ feed_size(struct http_chunks *c, const char *at, size_t len, struct http_fault *
     const char *lf = memchr(at, '\n', MIN(len, (size_t)CHUNK_LINE_MAX));
     size_t used;
 
-    if (!lf) {
-        /* What can't become a size any more is refused now: waiting would only wait. */
-        if (len >= CHUNK_LINE_MAX || (len > 0 && hex_digit(at[0]) < 0)) {
-            fault(ret_fault, 400, "A chunk size is malformed.");
-            return -1;
-        }
-        return 0;
+    /* What can't become a size any more is refused now: waiting would only wait. */
+    if (hex_digit(at[0]) < 0 || (!lf && len >= CHUNK_LINE_MAX)) {
+        fault(ret_fault, 400, "A chunk size is malformed.");
+        return -1;
     }
+    if (!lf)
+        return 0;
     used = (size_t)(lf - at) + 1;
-    if (used < 2 || lf[-1] != '\r') {
+    if (lf[-1] != '\r') { /* there is a digit in front */
         fault(ret_fault, 400, "A chunk size does not end with CR LF.");
         return -1;
     }
@@ -402,10 +401,10 @@ http_chunks_feed(struct http_chunks *c, const char *at, size_t len, size_t trail
         c->state = CHUNK_SIZE;
         return 2;
     case CHUNK_TRAILER:
-        used = http_head_end(at, len, &c->scan, ret_fault);
+        used = http_head_end(at, MIN(len, trailer_max), &c->scan, ret_fault);
         if (used < 0)
             return -1;
-        if ((used == 0 && len >= trailer_max) || (size_t)used > trailer_max) {
+        if (used == 0 && len >= trailer_max) {
             fault(ret_fault, 431, "The trailer is too large.");
             return -1;
         }

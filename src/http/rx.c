@@ -87,11 +87,11 @@ step_head(struct conn *c, const char *at, size_t len)
         c->scan = 0;
         return len == 1 ? STUCK : 2;
     }
-    used = http_head_end(at, len, &c->scan, &fault);
+    used = http_head_end(at, MIN(len, s->config.head_bytes_max), &c->scan, &fault);
     if (used == 0 && len < s->config.head_bytes_max)
         return STUCK;
     c->scan = 0;
-    if (used == 0 || (used > 0 && (size_t)used > s->config.head_bytes_max)) {
+    if (used == 0) {
         fault = (struct http_fault){431, "The request's headers are too large."};
         used = -1;
     }
