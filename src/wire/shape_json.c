@@ -273,6 +273,9 @@ shape_load(struct str text, struct json_t **ret, struct err *err)
 {
     json_error_t problem;
 
+    /* jansson takes a NUL behind the value for the end of the text, whatever follows. */
+    if (memchr(text.at, 0, text.len))
+        return err_wire(err, ERR_INVALID, AWS_SERIALIZATION_EXCEPTION, "Unexpected token: NUL");
     if (!is_affordable(text))
         return err_wire(err, ERR_INVALID, AWS_SERIALIZATION_EXCEPTION,
                         "The document has too many values or is nested too deeply");

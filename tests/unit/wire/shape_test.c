@@ -194,6 +194,22 @@ wrong_types_are_serialization_errors(void **state)
     }
 }
 
+/* Found by fuzzing: jansson stopped at the NUL and took `1` for the whole text. */
+static void
+nothing_hides_behind_a_nul(void **state)
+{
+    struct fixture *f = *state;
+    struct lambda_function_configuration c = {0};
+    struct err err = {0};
+
+    assert_int_equal(lambda_function_configuration_parse(STR("{}\0{"), f->a, &c, &err),
+                     -ERR_INVALID);
+    assert_string_equal(err.text, "Unexpected token: NUL");
+    err_clear(&err);
+    assert_int_equal(lambda_function_configuration_parse(STR("{}\0"), f->a, &c, &err),
+                     -ERR_INVALID);
+}
+
 static void
 documents_are_bounded_before_they_are_parsed(void **state)
 {
@@ -342,6 +358,7 @@ main(void)
         cmocka_unit_test_setup_teardown(blobs_are_base64_in_documents, setup, teardown),
         cmocka_unit_test_setup_teardown(maps_of_lists_are_possible, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_types_are_serialization_errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_hides_behind_a_nul, setup, teardown),
         cmocka_unit_test_setup_teardown(documents_are_bounded_before_they_are_parsed, setup,
                                         teardown),
         cmocka_unit_test(a_full_arena_or_buffer_is_an_ordinary_failure),
