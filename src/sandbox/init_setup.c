@@ -92,9 +92,10 @@ make_mounts(const struct init_args *args, struct err *err)
     const unsigned attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
     char size[24], inodes[24], id[24];
     /* hidepid: processes of other uids (only init's, which isn't dumpable) are not even listed. */
-    const char *const proc[][2] = {{"hidepid", "invisible"}, {NULL, NULL}};
-    const char *const tmp[][2] = {{"size", size}, {"nr_inodes", inodes}, {"mode", "1777"},
-                                  {"uid", id},    {"gid", id},           {NULL, NULL}};
+    const char *const proc[][2] = {{"source", "proc"}, {"hidepid", "invisible"}, {NULL, NULL}};
+    const char *const tmp[][2] = {{"source", "tmp"}, {"size", size}, {"nr_inodes", inodes},
+                                  {"mode", "1777"},  {"uid", id},    {"gid", id},
+                                  {NULL, NULL}};
 
     if (setns(args->template_fd, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
         return err_sys(err, "make a mount namespace");

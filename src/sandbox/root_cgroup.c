@@ -86,6 +86,15 @@ has_word(const char *list, const char *word, char sep)
     return false;
 }
 
+/* The line behind this one, or NULL. */
+static const char *
+next_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+
+    return end && end[1] ? end + 1 : NULL;
+}
+
 /* ---- mounting ---- */
 
 /* `options`: comma-separated controllers of a v1 hierarchy, as /proc/self/cgroup writes them; the
@@ -376,8 +385,7 @@ find_tree(struct cgroups *cg, const char *controller, const char *self_cgroup, c
 {
     char controllers[256] = "";
 
-    for (const char *line = self_cgroup; *line;
-         line += strcspn(line, "\n"), line += *line == '\n') {
+    for (const char *line = self_cgroup; line; line = next_line(line)) {
         const char *names = strchr(line, ':'), *path = names ? strchr(names + 1, ':') : NULL;
         char options[128], at[512];
         struct cgroup_tree *tree;
@@ -485,7 +493,7 @@ cgroups_open(struct cgroups *cg, const struct root_config *config, struct err *e
         return -(int)err->kind;
     if (read_at(proc_fd, "self/cgroup", self, sizeof(self)) < 0)
         return err_sys(err, "read /proc/self/cgroup");
-    for (const char *line = self; *line; line += strcspn(line, "\n"), line += *line == '\n')
+    for (const char *line = self; line; line = next_line(line))
         if (strncmp(line, "0::", 3) == 0 &&
             !str_copy(v2_path, sizeof(v2_path), (struct str){line + 3, strcspn(line + 3, "\n")}))
             return err_set(err, ERR_INTERNAL, "our own control group's path is too long");

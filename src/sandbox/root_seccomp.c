@@ -93,9 +93,7 @@ static const struct { unsigned flag; const char *why; } clone_refused[] = {
     {CLONE_NEWNS, "mounts"}, {CLONE_NEWCGROUP, "cgroups"}, {CLONE_NEWUTS, "names"}, {CLONE_NEWIPC, "IPC"},
     {CLONE_NEWUSER, "the door to all the others"}, {CLONE_NEWPID, "pids"}, {CLONE_NEWNET, "network"},
 };
-static const struct { int family; const char *why; } families[] = {
-    {AF_UNIX, "everybody"}, {AF_INET, "everybody"}, {AF_INET6, "everybody"},
-};
+static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
 /* clang-format on */
 
 static int
@@ -150,17 +148,23 @@ add_argument_rules(scmp_filter_ctx ctx, struct err *err)
             SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, personas[i]));
     for (size_t i = 0; i < ARRAY_LEN(families); i++)
         ADD(ctx, SCMP_ACT_ALLOW, socket, 1,
-            SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, (unsigned)families[i].family));
+            SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, (unsigned)families[i]));
     /* getaddrinfo() and getifaddrs() ask for addresses over route netlink. */
     ADD(ctx, SCMP_ACT_ALLOW, socket, 2, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, AF_NETLINK),
         SCMP_A2(SCMP_CMP_MASKED_EQ, 0xffffffff, NETLINK_ROUTE));
+    ADD(ctx, SCMP_ACT_ERRNO(EPERM), socket, 2, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, AF_NETLINK),
+        SCMP_A2(SCMP_CMP_GT, NETLINK_ROUTE));
+    /* The others as if the kernel had none of them, which programs are ready for. */
+    for (unsigned family = 0; family < AF_MAX; family++)
+        if (family != AF_UNIX && family != AF_INET && family != AF_INET6 && family != AF_NETLINK)
+            ADD(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), socket, 1,
+                SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, family));
     return 0;
 }
 
 /* What libseccomp cannot say (one call, several forbidden values of the same argument, the rest
  * allowed), in front of its program. The kernel reads 32 bits of ioctl's request: so do we, or a
- * request with a bit set above them would pass. Also gives socket() the errno that programs expect
- * for a family that isn't there, and personality() its EPERM. */
+ * request with a bit set above them would pass. */
 #define NR offsetof(struct seccomp_data, nr)
 #define ARG_LOW(n) (offsetof(struct seccomp_data, args[n]) /* little-endian */)
 static const struct sock_filter prologue[] = {

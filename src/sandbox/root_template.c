@@ -120,7 +120,8 @@ new_tmpfs(const char *size, const char *mode, uint64_t attrs, int *ret, struct e
 {
     AUTO_FD int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
-    if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
+    if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "lambent", 0) < 0 ||
+        fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
         fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode, 0) < 0 ||
         fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
         (*ret = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attrs)) < 0)

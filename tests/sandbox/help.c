@@ -10,8 +10,6 @@
 char package_name[SHA256_HEX_LEN + 1] =
     "00000000000000000000000000000000000000000000000000000000000000aa";
 
-static const int never;
-
 /* ---- callbacks ---- */
 
 static void
@@ -126,6 +124,7 @@ host_open(struct host *h, uint32_t sandboxes_max)
     int control_fd;
 
     memset(h, 0, sizeof(*h));
+    h->slot = -1;
     snprintf(h->dir, sizeof(h->dir), "/tmp/lambent-test-XXXXXX");
     assert_non_null(mkdtemp(h->dir));
     assert_int_equal(chmod(h->dir, 0755), 0);
@@ -266,57 +265,136 @@ box_free(struct box *b)
 /* ---- leaks ---- */
 
 static int cgroups_found;
+static char cgroup_wanted[32];
 
 static int
 count_cgroup(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-    if (type == FTW_D && strstr(path, "/lambent-"))
+    size_t len = strlen(cgroup_wanted);
+    const char *at = strstr(path, cgroup_wanted);
+
+    if (type == FTW_D && at && (at[len] == '/' || at[len] == '\0'))
         cgroups_found++;
     return 0;
 }
 
+static int
+count_cgroups(uint32_t slot)
+{
+    cgroups_found = 0;
+    snprintf(cgroup_wanted, sizeof(cgroup_wanted), "/lambent-%u", slot);
+    (void)nftw("/sys/fs/cgroup", count_cgroup, 16, FTW_PHYS);
+    return cgroups_found;
+}
+
+/* A line "Key:\t<number>" of /proc/<pid>/status. */
+static int64_t
+status_number(const char *pid, const char *key)
+{
+    char path[64], text[4096];
+    const char *at;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    text[MAX(n, (ssize_t)0)] = '\0';
+    at = strstr(text, key);
+    return at ? strtoll(at + strlen(key), NULL, 10) : -1;
+}
+
+static int
+count_processes(uint32_t slot)
+{
+    uint32_t base = SLOT_UID_BASE + slot * 65536u;
+    DIR *dir = opendir("/proc");
+    struct dirent *entry;
+    int n = 0;
+
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') {
+            int64_t uid = status_number(entry->d_name, "\nUid:\t");
+
+            n += uid > base && uid <= base + 65535;
+        }
+    closedir(dir);
+    return n;
+}
+
+pid_t
+worker_pid(const struct host *h)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *entry;
+    pid_t pid = 0;
+
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
+            status_number(entry->d_name, "\nPPid:\t") == h->pid)
+            pid = (pid_t)strtol(entry->d_name, NULL, 10);
+    closedir(dir);
+    return pid;
+}
+
+uint32_t
+host_slot(struct host *h)
+{
+    if (h->slot < 0) {
+        struct sandbox_spec spec = spec_default();
+        struct box b;
+        unsigned uid;
+
+        box_new(h, &b, &spec);
+        box_run(&b, "/var/task/probe", "ids", NULL);
+        assert_int_equal(sscanf(box_out(&b), "uid %u", &uid), 1);
+        assert_true(uid > SLOT_UID_BASE);
+        box_free(&b);
+        h->slot = (uid - SLOT_UID_BASE) / 65536;
+    }
+    return (uint32_t)h->slot;
+}
+
 struct leaks
-leaks_count(void)
+leaks_count(const struct host *h)
 {
     struct leaks l = {0};
-    struct dirent *entry;
     DIR *dir = opendir("/proc/self/fd");
-    FILE *f = fopen("/proc/self/mountinfo", "re");
+    FILE *f;
     int c;
 
-    assert_non_null(dir);
+    assert_true(h->slot >= 0);
     while (readdir(dir))
         l.fds++;
     closedir(dir);
-    assert_non_null(f);
+    f = fopen("/proc/self/mountinfo", "re");
     while ((c = getc(f)) != EOF)
         l.mounts += c == '\n';
     fclose(f);
-    cgroups_found = 0;
-    (void)nftw("/sys/fs/cgroup", count_cgroup, 16, FTW_PHYS);
-    l.cgroups = cgroups_found;
-    dir = opendir("/proc");
-    while ((entry = readdir(dir))) {
-        char path[64];
-        struct stat st;
-
-        snprintf(path, sizeof(path), "/proc/%.20s/task", entry->d_name);
-        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && stat(path, &st) == 0) {
-            char status[4096];
-            int fd;
-            ssize_t n;
-
-            snprintf(path, sizeof(path), "/proc/%.20s/status", entry->d_name);
-            fd = open(path, O_RDONLY | O_CLOEXEC);
-            n = fd < 0 ? 0 : read(fd, status, sizeof(status) - 1);
-            status[MAX(n, (ssize_t)0)] = '\0';
-            if (fd >= 0)
-                close(fd);
-            if (strstr(status, "\nUid:\t1879") || strstr(status, "\nUid:\t1880"))
-                l.children++;
-        }
-    }
-    closedir(dir);
-    (void)never;
+    l.cgroups = count_cgroups((uint32_t)h->slot);
+    l.processes = count_processes((uint32_t)h->slot);
     return l;
+}
+
+void
+leaks_same(const struct leaks *before, const struct leaks *after)
+{
+    assert_int_equal(before->fds, after->fds);
+    assert_int_equal(before->cgroups, after->cgroups);
+    assert_int_equal(before->mounts, after->mounts);
+    assert_int_equal(before->processes, after->processes);
+}
+
+void
+nothing_left(const struct host *h)
+{
+    char path[64];
+
+    assert_true(h->slot >= 0);
+    assert_int_equal(count_cgroups((uint32_t)h->slot), 0);
+    assert_int_equal(count_processes((uint32_t)h->slot), 0);
+    snprintf(path, sizeof(path), "/run/lambent/slot-%u", (unsigned)h->slot);
+    assert_int_equal(access(path, F_OK), -1);
 }

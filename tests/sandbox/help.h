@@ -22,6 +22,7 @@ struct host {
     int readies, losts;
     bool fatal;
     char dir[64];
+    int64_t slot; /* -1: not known yet */
 };
 struct box {
     struct host *host;
@@ -52,14 +53,21 @@ void box_run(struct box *b, ...) __attribute__((sentinel));
 void box_free(struct box *b); /* destroys it if it lives, waits until it is gone */
 const char *box_out(struct box *b);
 
-/* What a leak would change, machine-wide as far as it is ours. */
+/* What a leak would change. Groups and processes only of this host's instance: others may be at
+ * work on the machine. */
 struct leaks {
-    int fds;      /* of this process */
-    int cgroups;  /* folders named lambent-*, and what is in them */
-    int mounts;   /* lines in our mountinfo */
-    int children; /* processes of the spawner's tree, by uid range */
+    int fds;     /* of this process */
+    int cgroups; /* groups of sandboxes, in all hierarchies */
+    int mounts;  /* of the host */
+    int processes;
 };
-struct leaks leaks_count(void);
+struct leaks leaks_count(const struct host *h);
+void leaks_same(const struct leaks *before, const struct leaks *after);
+/* The whole instance is gone: no group, no process. */
+void nothing_left(const struct host *h);
+/* The worker's pid. */
+pid_t worker_pid(const struct host *h);
+uint32_t host_slot(struct host *h); /* learns it from a sandbox's uid, once */
 
 #define ASSERT_EXIT(b, c)                                                                          \
     do {                                                                                           \
