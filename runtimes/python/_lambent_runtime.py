@@ -104,8 +104,8 @@ def _fast_json():
             value, end = scan(text, 0)
             if end == len(text):
                 return value
-        except (StopIteration, ValueError):
-            pass
+        except (StopIteration, ValueError, SystemError):
+            pass  # SystemError: it looked for json.decoder to raise its exception, in vain
         import json  # blanks around the value, or an error to be worded
 
         return json.loads(text)
