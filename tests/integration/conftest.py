@@ -137,7 +137,7 @@ def aws(daemon):
         done = subprocess.run(
             ["/usr/bin/aws", "--endpoint-url", daemon.url, "--output", "json", *map(str, arguments)],
             capture_output=True, text=True, timeout=120 * lambentlib.SLOW,
-            env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {"AWS_MAX_ATTEMPTS": "1"},
+            env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
         )
         if check and done.returncode:
             raise AssertionError(f"aws {arguments}: {done.returncode}\n{done.stderr}")

@@ -75,9 +75,11 @@ def test_a_function_error_is_shown(aws, deploy, tmp_path):
     assert json.loads(out.read_text())["errorType"] == "ValueError"
 
 
-def test_an_error_text_is_shown(aws, deploy):
+def test_an_error_text_is_shown(aws, deploy, tmp_path):
+    package = tmp_path / "function.zip"
+    package.write_bytes(make_zip({"app.py": "x = 1\n"}))
     done = aws("lambda", "create-function", "--function-name", deploy.name(), "--runtime", "python3.11", "--handler", "a.b",
-               "--role", ROLE, "--memory-size", "99999", "--zip-file", f"fileb://{ROOT / 'LICENSE'}", check=False)
+               "--role", ROLE, "--memory-size", "99999", "--zip-file", f"fileb://{package}", check=False)
     assert done.returncode == 254
     assert "(ValidationException)" in done.stderr and "at 'memorySize' failed to satisfy constraint" in done.stderr
 

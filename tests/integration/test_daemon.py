@@ -1,6 +1,6 @@
 """lambentd as a process: readiness, stopping, several at once, settings."""
 
-import json
+import os
 import re
 import signal
 import socket
@@ -8,11 +8,12 @@ import subprocess
 import threading
 
 from conftest import Deploy, make_client
-from lambentlib import LAMBENTD, Daemon, descendants, leftovers, make_zip, request, still_alive, until
+from lambentlib import LAMBENTD, ROOT, Daemon, descendants, leftovers, make_zip, request, still_alive, until
 
 SLOW_ECHO = (
     "import time\n"
     "def handler(event, context):\n"
+    "    if event['s']: print('running', flush=True)\n"
     "    end = time.monotonic() + event['s']\n"
     "    while time.monotonic() < end: pass\n"
     "    return 'finished'\n")
@@ -29,7 +30,7 @@ def test_stop_lets_running_invocations_finish():
         caller = threading.Thread(
             target=lambda: answers.append(deploy.client.invoke(FunctionName=name, Payload='{"s": 2}')["Payload"].read()))
         caller.start()
-        until(lambda: busy(daemon), "the function runs")
+        running(daemon, name)
         below = descendants(daemon.pid)
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.stop() == 0, daemon.tail()
@@ -41,16 +42,18 @@ def test_stop_lets_running_invocations_finish():
         daemon.remove()
 
 
-def busy(daemon):
-    """Whether a process beneath it is using the CPU just now."""
-    for pid in descendants(daemon.pid):
+def running(daemon, name):
+    """Until the function's own word that it runs has come out of the sandbox."""
+    logs = make_client(daemon, "logs")
+
+    def ask():
         try:
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rsplit(")", 1)[1].split()[0] == "R":
-                    return True
-        except OSError:
-            pass
-    return False
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return False
+        return any("running" in e["message"] for e in events)
+
+    until(ask, "the function runs")
 
 
 def test_stop_is_bounded():
@@ -61,7 +64,7 @@ def test_stop_is_bounded():
         name = deploy.zip(make_zip({"index.py": SLOW_ECHO}), "python3.11", Timeout=60)
         caller = threading.Thread(target=quietly, args=(lambda: deploy.client.invoke(FunctionName=name, Payload='{"s": 50}'),))
         caller.start()
-        until(lambda: busy(daemon), "the function runs")
+        running(daemon, name)
         assert daemon.stop(timeout=15) == 0, daemon.tail()
         caller.join()
         until(lambda: not leftovers(daemon), "nothing is left")
@@ -116,7 +119,8 @@ def test_data_survives_a_restart():
 
 
 def run(*arguments):
-    return subprocess.run([LAMBENTD, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([LAMBENTD, *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "LAMBENT_RUNTIMES_DIR": str(ROOT / "runtimes")})
 
 
 def test_a_taken_port_is_said(tmp_path):
@@ -162,10 +166,10 @@ def test_configuration_file_is_used(tmp_path):
 
 
 def test_the_model_is_described():
-    """--describe-api lists every operation of the service, as JSON."""
+    """--describe-api lists every operation of the model, and which have a handler."""
     done = run("--describe-api")
     assert done.returncode == 0
-    text = done.stdout
-    for operation in ("CreateFunction", "Invoke", "PublishVersion", "CreateEventSourceMapping"):
-        assert operation in text
-    json.loads(text)
+    found = {name: state for state, name in re.findall(r"^ +(yes|no) +(\w+) ", done.stdout, re.M)}
+    assert len(found) >= 85
+    assert found["CreateFunction"] == found["Invoke"] == found["PublishVersion"] == "yes"
+    assert "CreateEventSourceMapping" in found

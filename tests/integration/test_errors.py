@@ -91,16 +91,16 @@ def test_python_answer_is_not_json(client, deploy):
 
 
 @pytest.mark.parametrize("what,end", [
-    ("import os; os._exit(1)", "exit status 1"),
-    ("import os; os._exit(42)", "exit status 42"),
-    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal: killed"),
-    ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "signal: terminated"),
-    ("import ctypes; ctypes.string_at(0)", "signal: segmentation fault"),
+    ("os._exit(1)", "exit status 1"),
+    ("os._exit(42)", "exit status 42"),
+    ("os.kill(os.getpid(), signal.SIGKILL)", "signal: killed"),
+    ("os.kill(os.getpid(), signal.SIGTERM)", "signal: terminated"),
+    ("ctypes.string_at(0)", "signal: segmentation fault"),
 ], ids=["exit 1", "exit 42", "SIGKILL", "SIGTERM", "SIGSEGV"])
 def test_python_process_ends(client, deploy, what, end):
     """Runtime.ExitError names how it ended; the next invocation runs in a fresh process, /tmp is kept."""
     name = deploy.python(
-        "import os\n"
+        "import ctypes, os, signal\n"
         "def handler(event, context):\n"
         "    if event:\n"
         f"        open('/tmp/trace', 'w').write('kept'); {what}\n"

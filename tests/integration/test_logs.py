@@ -20,7 +20,8 @@ def messages(logs, name, contains):
     """All messages of the function's group, once one of them has `contains`."""
     def ask():
         try:
-            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+            events = [event for page in pages for event in page["events"]]
         except logs.exceptions.ResourceNotFoundException:
             return None
         found = [e["message"] for e in events]

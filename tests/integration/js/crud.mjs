@@ -64,5 +64,5 @@ await assert.rejects(create(), (error) => error instanceof ResourceConflictExcep
 await client.send(new DeleteFunctionCommand({ FunctionName: name }));
 await assert.rejects(client.send(new GetFunctionCommand({ FunctionName: name })),
   (error) => error instanceof ResourceNotFoundException
-    && error.Message === `Function not found: arn:aws:lambda:us-east-1:000000000000:function:${name}`);
+    && error.message === `Function not found: arn:aws:lambda:us-east-1:000000000000:function:${name}`);
 console.log(JSON.stringify({ ok: true, requestId: answer.$metadata.requestId }));

@@ -101,6 +101,7 @@ read_answer(char **ret_body, size_t *ret_len)
 __attribute__((unused)) static int
 post(const char *path, const char *type, const char *at, size_t len)
 {
+    static char both[65536];
     char head[1024];
     char *body;
     size_t body_len;
@@ -111,8 +112,17 @@ post(const char *path, const char *type, const char *at, size_t len)
              "Content-Type: application/json\r\n%s%s%s\r\n",
              path, api_host, len, type ? "Lambda-Runtime-Function-Error-Type: " : "", type ? type : "",
              type ? "\r\n" : "");
-    send_all(head, strlen(head));
-    send_all(at, len);
+    /* Head and body in one go where that is cheap: two small writes would wait for Nagle's algorithm. */
+    if (len < sizeof(both) - sizeof(head)) {
+        size_t head_len = strlen(head);
+
+        memcpy(both, head, head_len);
+        memcpy(both + head_len, at, len);
+        send_all(both, head_len + len);
+    } else {
+        send_all(head, strlen(head));
+        send_all(at, len);
+    }
     status = read_answer(&body, &body_len);
     free(body);
     return status;

@@ -501,6 +501,27 @@ an_answer_too_large_is_an_ordinary_error(void **state)
 }
 
 static void
+a_request_too_large_is_told_the_bound(void **state)
+{
+    AUTO(request_free)
+    struct request *rq = request_new("PUT", "/2015-03-31/functions/f/configuration", "", "");
+    AUTO(request_free)
+    struct request *invoke = request_new("POST", "/2015-03-31/functions/f/invocations", "", "");
+
+    assert_non_null(op_route(rq, NULL));
+    rq_fail_too_large(rq);
+    assert_int_equal(rq->status, 413);
+    assert_str(header_out(rq, "x-amzn-ErrorType"), "RequestEntityTooLargeException");
+    assert_str(buf_view(&rq->body_out),
+               "{\"message\":\"Request must be smaller than 5120 bytes for the "
+               "UpdateFunctionConfiguration operation\"}");
+    assert_non_null(op_route(invoke, NULL));
+    rq_fail_too_large(invoke);
+    assert_non_null(
+        strstr(invoke->body_out.at, "smaller than 6291456 bytes for the InvokeFunction operation"));
+}
+
+static void
 a_full_arena_is_an_ordinary_error(void **state)
 {
     for (size_t max = 0; max < 4000; max += 64) {
@@ -651,6 +672,7 @@ main(void)
         cmocka_unit_test(kinds_become_the_services_errors),
         cmocka_unit_test(a_throttled_client_is_told_the_reason),
         cmocka_unit_test(an_answer_too_large_is_an_ordinary_error),
+        cmocka_unit_test(a_request_too_large_is_told_the_bound),
         cmocka_unit_test(a_full_arena_is_an_ordinary_error),
         cmocka_unit_test(aws_json_has_everything_in_the_body),
         cmocka_unit_test(aws_json_errors_carry_their_type),

@@ -81,6 +81,16 @@ null_is_absent_and_empty_is_not(void **state)
 }
 
 static void
+some_members_are_null_instead_of_absent(void **state)
+{
+    struct fixture *f = *state;
+    struct lambda_get_runtime_management_config_out out = {.update_runtime_on = STR("Auto")};
+
+    assert_true(lambda_get_runtime_management_config_out_write(&out, &f->out));
+    assert_str(buf_view(&f->out), "{\"UpdateRuntimeOn\":\"Auto\",\"RuntimeVersionArn\":null}");
+}
+
+static void
 numbers_and_times_keep_their_value(void **state)
 {
     struct fixture *f = *state;
@@ -354,6 +364,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_document_comes_back_in_the_models_order, setup, teardown),
         cmocka_unit_test_setup_teardown(null_is_absent_and_empty_is_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(some_members_are_null_instead_of_absent, setup, teardown),
         cmocka_unit_test_setup_teardown(numbers_and_times_keep_their_value, setup, teardown),
         cmocka_unit_test_setup_teardown(blobs_are_base64_in_documents, setup, teardown),
         cmocka_unit_test_setup_teardown(maps_of_lists_are_possible, setup, teardown),
