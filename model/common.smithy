@@ -25,6 +25,10 @@ list errorKinds {
 @trait(selector: "structure")
 structure validationError {}
 
+// Written as null when it is absent, instead of being left out.
+@trait(selector: "structure > member")
+structure nullWhenAbsent {}
+
 // ---- Errors of every service ----
 
 @error("client")

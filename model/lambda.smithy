@@ -10,6 +10,7 @@ use aws.auth#sigv4
 use aws.protocols#restJson1
 use lambent#bodyMax
 use lambent#errorKinds
+use lambent#nullWhenAbsent
 use lambent#onLoop
 
 @service(sdkId: "Lambda", endpointPrefix: "lambda")
@@ -195,6 +196,8 @@ operation UpdateFunctionCode {
         S3Bucket: S3Bucket
         S3Key: S3Key
         S3ObjectVersion: S3ObjectVersion
+        // Documented, and absent from the public model.
+        S3ObjectStorageMode: S3ObjectStorageMode
         ImageUri: String
         Publish: Boolean
         DryRun: Boolean
@@ -1243,7 +1246,7 @@ operation GetRuntimeManagementConfig {
     }
     output := {
         UpdateRuntimeOn: UpdateRuntimeOn
-        RuntimeVersionArn: RuntimeVersionArn
+        @nullWhenAbsent RuntimeVersionArn: RuntimeVersionArn
         FunctionArn: NameSpacedFunctionArn
     }
     errors: [InvalidParameterValueException, ResourceNotFoundException, TooManyRequestsException]
@@ -2064,6 +2067,8 @@ structure FunctionCode {
     S3Bucket: S3Bucket
     S3Key: S3Key
     S3ObjectVersion: S3ObjectVersion
+    // Documented, and absent from the public model.
+    S3ObjectStorageMode: S3ObjectStorageMode
     ImageUri: String
     SourceKMSKeyArn: KMSKeyArn
 }
@@ -2968,6 +2973,11 @@ enum Runtime {
     JAVA25 = "java25"
     DOTNET10 = "dotnet10"
     RUBY4_0 = "ruby4.0"
+}
+
+enum S3ObjectStorageMode {
+    COPY
+    REFERENCE
 }
 
 enum SchemaRegistryEventRecordFormat {

@@ -78,6 +78,8 @@ def member(service, struct, m, w):
         fields.append(".required = true")
     if m.time_format == "date-time":
         fields.append(".iso_time = true")
+    if "lambent#nullWhenAbsent" in m.traits:
+        fields.append(".null_when_absent = true")
     if m.place != "BODY":
         fields.append(".place = PLACE_%s" % m.place)
     if m.place == "LABEL":

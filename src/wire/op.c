@@ -267,6 +267,20 @@ rq_fail_unknown(struct request *rq)
     rq_fail(rq, &err);
 }
 
+void
+rq_fail_too_large(struct request *rq)
+{
+    struct err err = {0};
+    const char *name = rq->op ? rq->op->name : "";
+
+    /* AWS calls the action by its name in policies here. */
+    (void)err_wire(&err, ERR_TOO_LARGE, AWS_REQUEST_ENTITY_TOO_LARGE_EXCEPTION,
+                   "Request must be smaller than %u bytes for the %s operation",
+                   rq->op ? rq->op->body_max : 0u,
+                   !strcmp(name, "Invoke") ? "InvokeFunction" : name);
+    rq_fail(rq, &err);
+}
+
 /* ---- describing ---- */
 
 bool

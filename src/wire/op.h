@@ -98,6 +98,8 @@ int op_run(struct request *rq, struct err *err);
 void rq_fail(struct request *rq, const struct err *err);
 /* 404 UnknownOperationException. */
 void rq_fail_unknown(struct request *rq);
+/* 413: the body is larger than the operation's body_max. */
+void rq_fail_too_large(struct request *rq);
 /* The row that rq_fail() would answer. */
 const struct aws_error_row *rq_error(const struct request *rq, const struct err *err);
 

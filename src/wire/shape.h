@@ -70,10 +70,11 @@ struct member {
     const struct shape *shape;
     uint32_t offset; /* in the C struct */
     bool required;
-    bool iso_time;    /* timestamps: ISO 8601 text instead of epoch seconds */
-    uint8_t place;    /* enum member_place */
-    uint8_t label;    /* PLACE_LABEL: index into rq->labels */
-    const char *wire; /* PLACE_QUERY, PLACE_HEADER: the name there */
+    bool null_when_absent; /* written as null, not left out */
+    bool iso_time;         /* timestamps: ISO 8601 text instead of epoch seconds */
+    uint8_t place;         /* enum member_place */
+    uint8_t label;         /* PLACE_LABEL: index into rq->labels */
+    const char *wire;      /* PLACE_QUERY, PLACE_HEADER: the name there */
 };
 
 struct shape {

@@ -317,7 +317,7 @@ write_slot(const struct shape *shape, bool iso_time, const void *slot, bool by_v
     char room[64];
 
     if (!shape_is_set(shape, slot, by_value))
-        return buf_z(to, "null"); /* an element of a list or map */
+        return buf_z(to, "null"); /* of a list or map, or null_when_absent */
     switch (shape->type) {
     case SHAPE_STRING:
         return json_put_string(to, *(const struct str *)slot);
@@ -394,7 +394,8 @@ write_members(const struct shape *shape, const void *value, bool body_only, stru
         const struct member *m = &shape->members[i];
         const void *slot = slot_at(m, value);
 
-        if ((body_only && m->place != PLACE_BODY) || !shape_is_set(m->shape, slot, false))
+        if ((body_only && m->place != PLACE_BODY) ||
+            (!shape_is_set(m->shape, slot, false) && !m->null_when_absent))
             continue;
         if ((!first && !buf_c(to, ',')) || !json_put_string(to, str_of(m->name)) ||
             !buf_c(to, ':') || !write_slot(m->shape, m->iso_time, slot, false, to))
