@@ -47,8 +47,9 @@ tell(struct supervisor *s, enum supervisor_reply_type type, int fd, const struct
     (void)proto_send(s->config.control_fd, &reply, sizeof(reply), &fd, fd >= 0 ? 1 : 0, &err);
 }
 
+/* `again`: another one was lost before. */
 static int
-start_worker(struct supervisor *s, struct err *err)
+start_worker(struct supervisor *s, bool again, struct err *err)
 {
     struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
     struct timespec now;
@@ -74,6 +75,8 @@ start_worker(struct supervisor *s, struct err *err)
                       "cannot start the worker in a pid namespace: start lambentd as root, with "
                       "CAP_SYS_ADMIN");
     } else {
+        if (again)
+            tell(s, SUPERVISOR_LOST, -1, NULL);
         tell(s, SUPERVISOR_WORKER, pair[0], NULL);
     }
     (void)close(pair[0]);
@@ -133,8 +136,7 @@ serve(struct supervisor *s, struct err *err)
             return err_set(err, ERR_UNAVAILABLE,
                            "the spawner's worker could not set up its sandbox template");
         log_event(LOG_spawner_lost, "status=%d next=\"starting another\"", status);
-        tell(s, SUPERVISOR_LOST, -1, NULL);
-        if (start_worker(s, err) < 0)
+        if (start_worker(s, true, err) < 0)
             return -(int)err->kind;
     }
 }
@@ -260,7 +262,7 @@ main(int argc, char **argv)
     s.cg.slot_fd = s.cg.run_fd = -1;
     rc = setup(&s, argc, argv, &err);
     if (rc == 0)
-        rc = start_worker(&s, &err);
+        rc = start_worker(&s, false, &err);
     if (rc == 0)
         rc = serve(&s, &err);
     if (rc < 0) {

@@ -61,7 +61,7 @@ send_answer(struct worker *w, const struct spawner_reply *reply, const int *fds,
     int rc = send_reply(w, reply, fds, fds_len, err);
 
     if (rc == 0)
-        return err_set(err, ERR_UNAVAILABLE, "the daemon does not read its answers");
+        return err_set(err, ERR_TIMEOUT, "the daemon does not read its answers");
     return rc < 0 ? rc : 0;
 }
 
@@ -267,7 +267,7 @@ serve(struct worker *w, int signal_fd, struct err *err)
             } else {
                 /* Wait for room, but not forever for one who never makes any. */
                 if (poll(&room, 1, 1000) <= 0)
-                    return err_set(err, ERR_UNAVAILABLE, "the daemon does not read its answers");
+                    return err_set(err, ERR_TIMEOUT, "the daemon does not read its answers");
             }
         } else if (blocked && (polls[0].revents & (POLLHUP | POLLERR))) {
             return err_set(err, ERR_UNAVAILABLE, "the other end is gone");
@@ -339,6 +339,6 @@ worker_main(const struct root_config *config, struct cgroups *cg, int request_fd
         _exit(0);
     if (serve(&w, signal_fd, &err) < 0 && err.kind != ERR_UNAVAILABLE)
         log_event(LOG_spawner_refused, "why=\"%s\" next=\"every sandbox ends\"", err.text);
-    end(&w, signal_fd, err.kind == ERR_INVALID || err.kind == ERR_INTERNAL);
+    end(&w, signal_fd, err.kind != ERR_NONE && err.kind != ERR_UNAVAILABLE);
     _exit(0);
 }

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -70,25 +71,29 @@ on_gone(void *arg, const struct err *why)
 }
 static const struct sandbox_events box_events = {on_ready, on_exit_, on_gone};
 
+struct deadline {
+    struct timer timer;
+    struct loop *loop;
+};
+
 static void
 on_late(struct timer *t)
 {
-    t->due_us = 0;
-    loop_stop(t->loop);
+    loop_stop(CONTAINER_OF(t, struct deadline, timer)->loop);
 }
 
 void
 wait_count(struct host *h, const int *count, int wanted)
 {
-    struct timer t = {0};
+    struct deadline late = {.loop = h->loop};
     uint64_t end = clock_us() + 20000000;
 
     while (*count < wanted) {
         if (clock_us() > end)
             fail_msg("waited 20 s in vain (%d of %d)", *count, wanted);
-        timer_set(h->loop, &t, end - clock_us() + 1000, on_late);
+        timer_set(h->loop, &late.timer, end - clock_us() + 1000, on_late);
         loop_run(h->loop);
-        timer_stop(&t);
+        timer_stop(&late.timer);
     }
 }
 
@@ -115,13 +120,12 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 }
 
 void
-host_open(struct host *h, uint32_t sandboxes_max)
+host_launch(struct host *h, uint32_t sandboxes_max, int *ret_control_fd)
 {
     char packages[128], runtimes[128], path[300];
     struct spawner_config config = {
         .program = getenv("LAMBENT_SPAWNER"), .cgroup_parent = "", .sandboxes_max = sandboxes_max};
     struct err err = {0};
-    int control_fd;
 
     memset(h, 0, sizeof(*h));
     h->slot = -1;
@@ -159,8 +163,17 @@ host_open(struct host *h, uint32_t sandboxes_max)
     }
     config.packages_dir = packages;
     config.runtimes_dir = runtimes;
-    if (spawner_launch(&config, &control_fd, &h->pid, &err) < 0)
+    if (spawner_launch(&config, ret_control_fd, &h->pid, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+void
+host_open(struct host *h, uint32_t sandboxes_max)
+{
+    struct err err = {0};
+    int control_fd;
+
+    host_launch(h, sandboxes_max, &control_fd);
     h->loop = loop_new(1, 8);
     if (spawner_open(h->loop, control_fd, &spawner_events, h, &h->sp, &err) < 0)
         fail_msg("%s", err.text);
@@ -177,6 +190,12 @@ host_close(struct host *h)
     if (h->pid > 0)
         waitpid(h->pid, NULL, 0);
     loop_free(h->loop);
+    host_remove_dir(h);
+}
+
+void
+host_remove_dir(struct host *h)
+{
     nftw(h->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -325,7 +344,7 @@ count_processes(uint32_t slot)
 }
 
 pid_t
-worker_pid(const struct host *h)
+child_of(pid_t parent)
 {
     DIR *dir = opendir("/proc");
     struct dirent *entry;
@@ -333,10 +352,22 @@ worker_pid(const struct host *h)
 
     while ((entry = readdir(dir)))
         if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
-            status_number(entry->d_name, "\nPPid:\t") == h->pid)
+            status_number(entry->d_name, "\nPPid:\t") == parent)
             pid = (pid_t)strtol(entry->d_name, NULL, 10);
     closedir(dir);
     return pid;
+}
+
+int64_t
+slot_of(pid_t supervisor)
+{
+    pid_t init = child_of(child_of(supervisor));
+    char name[16];
+    int64_t uid;
+
+    snprintf(name, sizeof(name), "%d", (int)init);
+    uid = init ? status_number(name, "\nUid:\t") : -1;
+    return uid > SLOT_UID_BASE ? (uid - SLOT_UID_BASE) / 65536 : -1;
 }
 
 uint32_t
@@ -397,4 +428,15 @@ nothing_left(const struct host *h)
     assert_int_equal(count_processes((uint32_t)h->slot), 0);
     snprintf(path, sizeof(path), "/run/lambent/slot-%u", (unsigned)h->slot);
     assert_int_equal(access(path, F_OK), -1);
+}
+
+void
+nothing_left_soon(const struct host *h)
+{
+    uint64_t end = clock_us() + 10000000;
+
+    while ((count_cgroups((uint32_t)h->slot) || count_processes((uint32_t)h->slot)) &&
+           clock_us() < end)
+        sched_yield(); /* nobody tells us: who would is dead */
+    nothing_left(h);
 }

@@ -65,8 +65,15 @@ struct leaks leaks_count(const struct host *h);
 void leaks_same(const struct leaks *before, const struct leaks *after);
 /* The whole instance is gone: no group, no process. */
 void nothing_left(const struct host *h);
-/* The worker's pid. */
-pid_t worker_pid(const struct host *h);
+/* As nothing_left, but waits for it: up to 10 s. */
+void nothing_left_soon(const struct host *h);
+/* A child of that process, or 0: the supervisor's is the worker. */
+pid_t child_of(pid_t pid);
+/* The instance slot, told from the uid of a running sandbox's init; -1 if there is none. */
+int64_t slot_of(pid_t supervisor);
+/* Folders with packages and runtimes, and the spawner's process; the first half of host_open. */
+void host_launch(struct host *h, uint32_t sandboxes_max, int *ret_control_fd);
+void host_remove_dir(struct host *h);
 uint32_t host_slot(struct host *h); /* learns it from a sandbox's uid, once */
 
 #define ASSERT_EXIT(b, c)                                                                          \

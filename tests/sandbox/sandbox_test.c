@@ -692,7 +692,7 @@ when_the_worker_is_killed_all_are_gone_and_it_comes_back(void **state)
     }
     assert_int_equal(sandbox_freeze(b[7].sb, &err), 0);
     new_box(&b[8]); /* and one that is being made */
-    kill(worker_pid(&host), SIGKILL);
+    kill(child_of(host.pid), SIGKILL);
     wait_count(&host, &host.losts, 1);
     assert_false(host.fatal);
     for (int i = 0; i < 9; i++) {
