@@ -7,11 +7,10 @@ Only the standard library of Python 3.9 or newer is used. Errors go to stderr as
 import os
 import sys
 
-if __package__ in (None, ""):
+if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    __package__ = "gen"
 
-from gen import emit_errors, emit_ops, emit_types, idl, model
+from gen import emit_errors, emit_ops, emit_types, idl, model  # noqa: E402
 
 
 def read(path):

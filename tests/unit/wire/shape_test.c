@@ -282,6 +282,52 @@ a_full_arena_or_buffer_is_an_ordinary_failure(void **state)
     assert_true(failed > 5);
 }
 
+/* Labels, headers and queries of any simple shape; the real models use few of them. */
+static void
+simple_shapes_have_a_text_form(void **state)
+{
+    static const struct {
+        enum shape_type type;
+        bool iso;
+        const char *text; /* NULL: `bad` only */
+        const char *bad;
+    } rows[] = {
+        {SHAPE_STRING, false, "a b", "\xff"},
+        {SHAPE_STRING, false, "", "\xc3"},
+        {SHAPE_BLOB, false, "AAEC/w==", "AAE"},
+        {SHAPE_BOOLEAN, false, "true", "True"},
+        {SHAPE_BOOLEAN, false, "false", ""},
+        {SHAPE_INTEGER, false, "-2147483648", "2147483648"},
+        {SHAPE_LONG, false, "9223372036854775807", "9223372036854775808"},
+        {SHAPE_LONG, false, "-1", "1.0"},
+        {SHAPE_DOUBLE, false, "0.1", "0.1x"},
+        {SHAPE_DOUBLE, false, "-1e+300", "1e999"},
+        {SHAPE_DOUBLE, false, "3", "nan"},
+        {SHAPE_DOUBLE, false, "2", " 2"},
+        {SHAPE_TIMESTAMP, false, "1706704496", "2024-01-31T12:34:56Z"},
+        {SHAPE_TIMESTAMP, true, "2024-01-31T12:34:56Z", "1706704496"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct shape shape = {.name = "S", .type = rows[i].type};
+        union {
+            struct str s;
+            struct opt_int i;
+            struct opt_double d;
+        } slot;
+        struct err err = {0};
+
+        memset(&slot, 0, sizeof(slot));
+        assert_null(shape_text(&shape, rows[i].iso, &slot, f->a).at);
+        OK(shape_parse_text(&shape, rows[i].iso, str_of(rows[i].text), f->a, &slot, &err));
+        assert_str(shape_text(&shape, rows[i].iso, &slot, f->a), rows[i].text);
+        if (shape_parse_text(&shape, rows[i].iso, str_of(rows[i].bad), f->a, &slot, &err) >= 0)
+            fail_msg("'%s' was accepted", rows[i].bad);
+        assert_int_equal(err.wire, AWS_SERIALIZATION_EXCEPTION);
+    }
+}
+
 static void
 times_as_text(void **state)
 {
@@ -373,6 +419,7 @@ main(void)
         cmocka_unit_test_setup_teardown(documents_are_bounded_before_they_are_parsed, setup,
                                         teardown),
         cmocka_unit_test(a_full_arena_or_buffer_is_an_ordinary_failure),
+        cmocka_unit_test_setup_teardown(simple_shapes_have_a_text_form, setup, teardown),
         cmocka_unit_test(times_as_text),
         cmocka_unit_test(utf8_is_checked_strictly),
     };

@@ -232,6 +232,35 @@ all_violations_are_told_in_the_members_order(void **state)
 }
 
 static void
+weights_are_numbers_between_zero_and_one(void **state)
+{
+    expect(&lambda_update_alias_in_shape,
+           "{\"FunctionName\":\"f\",\"Name\":\"a\",\"RoutingConfig\":{\"AdditionalVersionWeights\":"
+           "{\"2\":1.5}}}",
+           "1 validation error detected: Value '{2=1.5}' at "
+           "'routingConfig.additionalVersionWeights' failed to satisfy "
+           "constraint: Map value must satisfy constraint: [Member must have value less than or "
+           "equal to 1, Member must "
+           "have value greater than or equal to 0]");
+    expect(&lambda_update_alias_in_shape,
+           "{\"FunctionName\":\"f\",\"Name\":\"a\",\"RoutingConfig\":{\"AdditionalVersionWeights\":"
+           "{\"2\":0.5}}}",
+           "");
+    expect(&lambda_create_capacity_provider_in_shape,
+           "{\"CapacityProviderName\":\"c\",\"VpcConfig\":{\"SubnetIds\":[\"subnet-"
+           "0123456789abcdef0\"],"
+           "\"SecurityGroupIds\":[]},\"PermissionsConfig\":{\"CapacityProviderOperatorRoleArn\":"
+           "\"arn:aws:iam::000000000000:role/"
+           "r\"},\"CapacityProviderScalingConfig\":{\"ScalingPolicies\":"
+           "[{\"PredefinedMetricType\":\"LambdaCapacityProviderAverageCPUUtilization\","
+           "\"TargetValue\":-1.5}]}}",
+           "1 validation error detected: Value '-1.5' at "
+           "'capacityProviderScalingConfig.scalingPolicies.1.member."
+           "targetValue' failed to satisfy constraint: Member must have value greater than or "
+           "equal to 0");
+}
+
+static void
 messages_are_bounded(void **state)
 {
     AUTO(arena_free) struct arena *a = arena_new(16u << 20);
@@ -321,6 +350,7 @@ main(void)
         cmocka_unit_test(secrets_are_not_shown),
         cmocka_unit_test(maps_are_shown_as_java_does),
         cmocka_unit_test(all_violations_are_told_in_the_members_order),
+        cmocka_unit_test(weights_are_numbers_between_zero_and_one),
         cmocka_unit_test(messages_are_bounded),
         cmocka_unit_test(no_value_makes_a_pattern_run_for_long),
         cmocka_unit_test(every_pattern_of_every_model_compiles),
