@@ -112,16 +112,18 @@ class Daemon:
         self.process = None
         self.port = None
 
-    def start(self, timeout=30):
-        ready, write = os.pipe()
-        os.set_inheritable(write, True)
+    def spawn(self, ready_fd):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [LAMBENTD, "--data-dir", self.data, "--listen", "127.0.0.1:0", "--ready-fd", str(write),
+            return subprocess.Popen(
+                [LAMBENTD, "--data-dir", self.data, "--listen", "127.0.0.1:0", "--ready-fd", str(ready_fd),
                  *self.flags],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write], cwd="/",
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[ready_fd], cwd="/",
                 start_new_session=True, env={**os.environ, "LAMBENT_RUNTIMES_DIR": str(ROOT / "runtimes")},
             )
+
+    def start(self, timeout=30):
+        ready, write = os.pipe()
+        self.process = self.spawn(write)
         os.close(write)
         line = b""
         deadline = time.monotonic() + timeout * SLOW

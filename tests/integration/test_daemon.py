@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import threading
@@ -32,7 +31,6 @@ def test_stop_lets_running_invocations_finish():
         caller.start()
         running(daemon, name)
         below = descendants(daemon.pid)
-        daemon.process.send_signal(signal.SIGTERM)
         assert daemon.stop() == 0, daemon.tail()
         caller.join()
         assert answers == [b'"finished"']

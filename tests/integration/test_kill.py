@@ -240,14 +240,19 @@ def kill(pid):
         pass
 
 
+def settled(daemon, kind, killed):
+    """Until the death was noticed by those whom it concerns."""
+    if kind in ("daemon", "supervisor"):
+        # Without the supervisor the daemon can make no sandbox: it ends by itself, to be started again.
+        daemon.process.wait(20 * SLOW)
+    elif kind == "worker":
+        until(lambda: not daemon.alive() or set(victims(daemon)["worker"]) - set(killed), "another worker")
+
+
 def kill_while_starting(daemon, dice):
     """Start the daemon and kill it at some moment before it is ready, or just after."""
     ready, write = os.pipe()
-    import subprocess
-    from lambentlib import LAMBENTD
-    with open(daemon.log, "ab") as log:
-        process = subprocess.Popen([LAMBENTD, "--data-dir", daemon.data, "--listen", "127.0.0.1:0", "--ready-fd", str(write),
-                                    *daemon.flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write], cwd="/")
+    process = daemon.spawn(write)
     os.close(write)
     select.select([ready], [], [], dice.uniform(0, 0.3))  # ready, dead, or the moment has come
     below = descendants(process.pid)
@@ -300,11 +305,7 @@ def test_random_kills(loaded):
         below = descendants(daemon.pid)
         kill(dice.choice(sorted(candidates)))
         kills[kind] += 1
-        if kind == "supervisor":
-            # Without it the daemon can make no sandbox: it ends by itself, to be started again.
-            until(lambda: not daemon.alive() or invoke(daemon, "steady-native", 2) == 2, "it ends, or recovers")
-        if kind == "daemon":
-            daemon.process.wait(20)
+        settled(daemon, kind, candidates)
         if not daemon.alive():
             port, daemon.port = daemon.port, None  # the load waits
             assert port
@@ -316,7 +317,10 @@ def test_random_kills(loaded):
             daemon.start()
             restarts += 1
         load.quiet()
-        check_consistent(daemon, load, everything=sum(kills.values()) % 50 == 0)
+        try:
+            check_consistent(daemon, load, everything=sum(kills.values()) % 50 == 0)
+        except (AssertionError, OSError) as problem:
+            raise AssertionError(f"after {dict(kills)}, the last one {kind}: {problem}\n{daemon.tail(40)}") from problem
         load.resume()
     load.quiet()
     check_consistent(daemon, load, everything=True)
@@ -344,10 +348,7 @@ def test_each_alone(loaded, kind):
         candidates = victims(daemon)[kind]
         assert candidates, f"no {kind} among {below}"
         kill(candidates[0])
-        if kind == "supervisor":
-            until(lambda: not daemon.alive() or invoke(daemon, "steady-native", 2) == 2, "it ends, or recovers")
-        if kind == "daemon":
-            daemon.process.wait(20)
+        settled(daemon, kind, candidates)
         if not daemon.alive():
             until(lambda: not still_alive(below), "all beneath it are dead")
             daemon.start()

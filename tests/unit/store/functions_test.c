@@ -115,6 +115,20 @@ without_commit_nothing_happened(void **state)
 }
 
 static void
+a_writer_inside_a_writer_is_told_at_once(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(txn_end) struct txn *t = NULL;
+    struct err err = {0};
+    struct txn *inner;
+
+    OK(txn_begin(f->st, true, &t, &err));
+    FAILS(INTERNAL, txn_begin(f->st, true, &inner, &err));
+    txn_end(TAKE(t));
+    OK(txn_begin(f->st, true, &t, &err));
+}
+
+static void
 a_reader_keeps_its_snapshot(void **state)
 {
     struct fixture *f = *state;
@@ -470,6 +484,7 @@ main(void)
         TEST_CASE(what_is_stored_comes_back),
         TEST_CASE(insert_update_and_delete_tell_what_was_there),
         TEST_CASE(without_commit_nothing_happened),
+        TEST_CASE(a_writer_inside_a_writer_is_told_at_once),
         TEST_CASE(a_reader_keeps_its_snapshot),
         TEST_CASE(lists_page_in_order_of_name_and_version),
         TEST_CASE(settling_follows_the_extra_document),
