@@ -22,7 +22,7 @@
 
 #define DAY_MS      ((int64_t)86400000)
 #define TIME_MS_MAX (2932897 * DAY_MS) /* the end of the year 9999: names stay as long as they are */
-#define INDEX_DAY   INT64_MIN
+#define INDEX_DAY   ((int64_t)-1)
 #define EVENT_COST  26 /* bytes that AWS adds to each event's length */
 
 enum { OPEN_MAX = 8, IDLE_READERS_MAX = 2, BATCH_DAYS_MAX = 16, LIST_MAX = 10000, READ_MAX = 10000,

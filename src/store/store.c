@@ -296,10 +296,15 @@ writer_take(struct store *st, struct conn **ret, struct err *err)
     int rc = 0;
 
     pthread_mutex_lock(&st->lock);
+    if (st->writer_busy && pthread_equal(st->writer_thread, pthread_self())) {
+        pthread_mutex_unlock(&st->lock); /* our own bug, said at once instead of after a minute */
+        return err_set(err, ERR_INTERNAL, "a writing transaction inside a writing transaction");
+    }
     while (st->writer_busy && rc == 0)
         rc = pthread_cond_timedwait(&st->writer_free, &st->lock, &until);
     if (!st->writer_busy) {
         st->writer_busy = true;
+        st->writer_thread = pthread_self();
         *ret = st->writer;
         rc = 0;
     }

@@ -19,8 +19,10 @@ int store_open(const char *dir, struct store **ret, struct err *err);
 void store_close(struct store *st); /* NULL is fine; every transaction has ended */
 AUTO_DEFINE(struct store *, store_close)
 
-/* One transaction. Reading ones see a snapshot; writing ones are serialised and durable (fsync) when
- * txn_commit returns. txn_end without commit rolls back; both free. */
+/* One transaction. Reading ones see a snapshot (as of their first read); writing ones are serialised
+ * and durable (fsync) when txn_commit returns. txn_end frees; without a commit it rolls back. Keep them
+ * short, at most one at a time per worker: a few reading ones exist, and one writing. UNAVAILABLE if
+ * none was free for 60 s. */
 int txn_begin(struct store *st, bool writing, struct txn **ret, struct err *err);
 int txn_commit(struct txn *t, struct err *err);
 void txn_end(struct txn *t); /* NULL is fine */

@@ -20,6 +20,7 @@ struct store {
     struct conn *writer, *idle_readers;
     unsigned readers; /* open ones, idle or not */
     bool writer_busy;
+    pthread_t writer_thread; /* who has it */
 
     pthread_mutex_t publish_lock; /* packages appear and disappear one at a time */
 
