@@ -196,7 +196,9 @@ timer_set(struct loop *loop, struct timer *t, uint64_t after_us, void (*on_due)(
         loop->heap = xrealloc(loop->heap, loop->heap_cap * sizeof(struct timer *));
     }
     t->loop = loop;
-    t->due_us = clock_us() + after_us;
+    /* After "now" in any case: a timer that is armed with 0 while timers run waits its turn. */
+    if (__builtin_add_overflow(MAX(clock_us(), loop->now_us + 1), after_us, &t->due_us))
+        t->due_us = UINT64_MAX;
     t->on_due = on_due;
     loop->heap[loop->heap_len] = t;
     t->at = loop->heap_len;
@@ -250,6 +252,10 @@ loop_work(struct loop *loop, struct work *w, struct err *err)
 {
     ASSERT(loop->threads_len > 0);
     pthread_mutex_lock(&loop->lock);
+    if (loop->quit) { /* asked for by a done() inside loop_free(): nobody is left to do it */
+        pthread_mutex_unlock(&loop->lock);
+        return err_set(err, ERR_UNAVAILABLE, "the workers have ended");
+    }
     if (loop->queue_len >= loop->queue_max) {
         pthread_mutex_unlock(&loop->lock);
         return err_set(err, ERR_UNAVAILABLE, "%zu jobs are waiting for a worker already",
@@ -416,7 +422,8 @@ loop_free(struct loop *loop)
     pthread_mutex_unlock(&loop->lock);
     for (unsigned i = 0; i < loop->threads_len; i++)
         pthread_join(loop->threads[i], NULL);
-    on_wake(&loop->wake_io, 0); /* what the workers finished last still gets its done() */
+    while (loop->posts || loop->done) /* what the workers finished last still gets its done() */
+        on_wake(&loop->wake_io, 0);
     io_close(&loop->wake_io);
     io_close(&loop->signal_io);
     close(loop->wake_fd);
