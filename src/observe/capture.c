@@ -2,7 +2,8 @@
 #include <sys/epoll.h>
 #include <fcntl.h>
 
-enum { READ_BYTES = 65536, TURN_MAX = 16, FRAME_HEAD = 16 };
+enum { READ_BYTES = 65536, TURN_MAX = 16, FRAME_HEAD = 16, FRAME_MAX = 4 * CAPTURE_EVENT_MAX };
+enum { PAST_MS = 24 * 3600 * 1000, FUTURE_MS = 60 * 1000 };
 
 struct stream {
     struct io io;
@@ -17,11 +18,24 @@ struct capture {
     struct stream out, log;
 };
 
+/* How much of a long text the next event takes: no cut goes through a character of UTF-8. */
+static size_t
+piece_len(struct str text)
+{
+    size_t len = CAPTURE_EVENT_MAX;
+
+    if (text.len <= len)
+        return text.len;
+    for (int i = 0; i < 3 && ((uint8_t)text.at[len] & 0xc0) == 0x80; i++)
+        len--;
+    return ((uint8_t)text.at[len] & 0xc0) == 0x80 ? (size_t)CAPTURE_EVENT_MAX : len;
+}
+
 static void
 emit(struct capture *c, int64_t time_ms, struct str text)
 {
     do {
-        struct str piece = {text.at, MIN(text.len, (size_t)CAPTURE_EVENT_MAX)};
+        struct str piece = {text.at, piece_len(text)};
 
         c->on_event(c->arg, time_ms, piece);
         text.at += piece.len;
@@ -44,7 +58,14 @@ take_lines(struct capture *c, struct stream *s, bool flush)
         emit(c, now, (struct str){rest.at, (size_t)newline});
         done += (size_t)newline + 1;
     }
-    if (s->in.len - done >= CAPTURE_EVENT_MAX || (flush && s->in.len > done)) {
+    while (s->in.len - done > CAPTURE_EVENT_MAX) {
+        struct str rest = {s->in.at + done, s->in.len - done};
+
+        rest.len = piece_len(rest);
+        emit(c, now, rest);
+        done += rest.len;
+    }
+    if (flush && s->in.len > done) {
         emit(c, now, (struct str){s->in.at + done, s->in.len - done});
         done = s->in.len;
     }
@@ -60,28 +81,51 @@ get_be32(const char *at)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* User code writes the timestamps too. The store refuses a batch with an impossible time or too many
+ * different days in it, and a batch holds other functions' lines as well: so a frame's time counts
+ * only near the present. A record may have waited in the pipe of a frozen environment. */
+static int64_t
+frame_time(uint32_t type, const char *at, int64_t now_ms)
+{
+    uint64_t us = (uint64_t)get_be32(at) << 32 | get_be32(at + 4);
+    int64_t ms = (int64_t)(us / 1000);
+
+    return type & 2 && ms >= now_ms - PAST_MS && ms <= now_ms + FUTURE_MS ? ms : now_ms;
+}
+
 /* Frames while they make sense; anything else on this pipe is passed as lines, so that nothing that
- * was written gets lost. */
+ * was written gets lost. The bytes are moved once at the end: a pipe full of tiny frames must not
+ * cost its length squared. */
 static void
 take_frames(struct capture *c, struct stream *s, bool flush)
 {
-    while (s->in.len >= FRAME_HEAD) {
-        uint32_t type = get_be32(s->in.at), len = get_be32(s->in.at + 4);
-        uint64_t us;
+    int64_t now_ms = (int64_t)clock_wall_ms();
+    size_t done = 0;
 
-        if (type >> 16 != 0xA55A || len > CAPTURE_EVENT_MAX * 4) {
+    while (s->framed) {
+        const char *at = s->in.at + done;
+        size_t have = s->in.len - done, n;
+
+        if ((have > 0 && (uint8_t)at[0] != 0xA5) || (have > 1 && (uint8_t)at[1] != 0x5A) ||
+            (have >= 8 && get_be32(at + 4) > FRAME_MAX)) {
             s->framed = false;
             break;
         }
-        if (s->in.len - FRAME_HEAD < len)
+        if (have < FRAME_HEAD)
             break;
-        us = (uint64_t)get_be32(s->in.at + 8) << 32 | get_be32(s->in.at + 12);
-        emit(c, type & 2 ? (int64_t)(us / 1000) : (int64_t)clock_wall_ms(),
-             (struct str){s->in.at + FRAME_HEAD, len});
-        buf_shift(&s->in, FRAME_HEAD + len);
+        n = MIN(have - FRAME_HEAD, (size_t)get_be32(at + 4));
+        if (n < get_be32(at + 4) && !flush)
+            break;
+        /* The last frame of a writer that died in the middle of it is better than nothing. */
+        emit(c, frame_time(get_be32(at), at + 8, now_ms), (struct str){at + FRAME_HEAD, n});
+        done += FRAME_HEAD + n;
     }
-    if (!s->framed || (flush && s->in.len))
+    if (done)
+        buf_shift(&s->in, done);
+    if (!s->framed)
         take_lines(c, s, flush);
+    else if (flush)
+        buf_reset(&s->in); /* part of a header */
 }
 
 static void
@@ -157,7 +201,7 @@ capture_new(struct loop *loop, void (*on_event)(void *arg, int64_t time_ms, stru
     c->on_event = on_event;
     c->arg = arg;
     c->out.in = BUF_MAX(CAPTURE_EVENT_MAX + 2 * READ_BYTES);
-    c->log.in = BUF_MAX(CAPTURE_EVENT_MAX * 4 + 2 * READ_BYTES);
+    c->log.in = BUF_MAX(FRAME_MAX + 2 * READ_BYTES);
     return c;
 }
 

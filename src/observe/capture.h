@@ -18,6 +18,7 @@ struct capture *capture_new(struct loop *loop,
                             void (*on_event)(void *arg, int64_t time_ms, struct str text), void *arg);
 /* Takes over the read ends (-1: none) of a new runtime process; the old ones are drained and closed. */
 int capture_open(struct capture *c, int out_fd, int log_fd, struct err *err);
-/* Read what is there now, up to a bound; also unfinished last lines when `flush`. */
+/* Read what is there now, up to a bound. `flush`, for when its writers are gone: unfinished last lines
+ * and frames become events too. */
 void capture_drain(struct capture *c, bool flush);
 void capture_free(struct capture *c); /* drains first */
