@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-enum { ENTRIES_MAX = 100000, WAITERS_MAX = 64 };
+enum { ENTRIES_MAX = 100000, WAITERS_MAX = 64, NOTE_BYTES = 128 };
 
 struct batch {
     struct buf text;
@@ -27,7 +27,7 @@ struct log_writer {
     struct err work_err;
     uint64_t dropped_all;
     size_t last_account, last_region, last_group, last_stream; /* of the last entry, to be shared */
-    struct {
+    struct waiter {
         void (*done)(void *arg);
         void *arg;
     } waiters[WAITERS_MAX];
@@ -101,11 +101,16 @@ work_done(struct work *w)
         start_write(l);
         return;
     }
-    if (l->filling.len == 0)
-        while (l->waiters_len > 0) {
-            l->waiters_len--;
-            l->waiters[l->waiters_len].done(l->waiters[l->waiters_len].arg);
-        }
+    if (l->filling.len == 0) {
+        struct waiter waiters[WAITERS_MAX];
+        size_t len = l->waiters_len;
+
+        /* Each may add, flush, or free the writer. */
+        memcpy(waiters, l->waiters, len * sizeof(waiters[0]));
+        l->waiters_len = 0;
+        for (size_t i = 0; i < len; i++)
+            waiters[i].done(waiters[i].arg);
+    }
 }
 
 static void
@@ -123,7 +128,7 @@ start_write(struct log_writer *l)
 
         snprintf(text, sizeof(text), "%llu log lines were dropped here: the log store was too slow",
                  (unsigned long long)full.dropped);
-        message = put_text(&l->filling, str_of(text));
+        message = put_text(&l->filling, str_of(text)); /* log_writer_add() left room */
         full = l->filling;
         if (message != SIZE_MAX && full.len < full.cap) {
             full.entries[full.len] = *last;
@@ -163,6 +168,7 @@ log_writer_new(struct loop *loop, struct store *store, size_t buffer_max_bytes, 
     l->loop = loop;
     l->store = store;
     l->flush_us = flush_ms * 1000;
+    ASSERT(buffer_max_bytes / 2 > NOTE_BYTES);
     l->filling.text = BUF_MAX(buffer_max_bytes / 2);
     l->writing.text = BUF_MAX(buffer_max_bytes / 2);
     l->work = (struct work){.work = work_write, .done = work_done};
@@ -209,7 +215,8 @@ log_writer_add(struct log_writer *l, struct str account, struct str region, stru
     *e = (struct entry){l->last_account, l->last_region,        l->last_group,
                         l->last_stream,  put_text(b, message), time_ms};
     if (e->account == SIZE_MAX || e->region == SIZE_MAX || e->group == SIZE_MAX ||
-        e->stream == SIZE_MAX || e->message == SIZE_MAX) {
+        e->stream == SIZE_MAX || e->message == SIZE_MAX ||
+        b->text.len > b->text.max - NOTE_BYTES) {
         b->text.len = mark;
         l->last_stream = SIZE_MAX;
         drop(l);
