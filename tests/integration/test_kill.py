@@ -173,7 +173,10 @@ class Load:
                 self.broken.append(f"{name}: sent {event}, got {answer}")
             self.done["answers"] += 1
         else:
+            # Errors have their hour while processes die; but what exists is never "not found".
             self.done["function errors" if answer.status == 200 else f"invoke {answer.status}"] += 1
+            if answer.status not in (200, 429, 500, 503):
+                self.broken.append(f"{name} on port {self.daemon.port}, alive {self.daemon.alive()}: {answer}")
 
     def reader(self, dice, number, state):
         answer = self.call("GET", f"{FUNCTIONS}?MaxItems=50")
