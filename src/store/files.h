@@ -9,8 +9,8 @@
 int file_open(int dir_fd, const char *path, int flags, mode_t mode, bool links);
 /* Write all of it; -1 with errno. */
 int file_write(int fd, const void *at, size_t len);
-/* Make an empty file of mode 0600 if it is missing (SQLite would make it 0644, and gives its log the
- * same mode as the database). Not for a database that is open: closing drops its locks. */
+/* Make an empty file of mode 0600 if it is missing (SQLite would make it 0644, and gives its log
+ * the same mode as the database). Not for a database that is open: closing drops its locks. */
 int file_touch(int dir_fd, const char *name, struct err *err);
 /* Make `name` if it is missing, open it as a directory, give it `mode` whatever the umask. */
 int dir_make(int parent_fd, const char *name, mode_t mode, int *ret_fd, struct err *err);

@@ -103,12 +103,11 @@ migrate(struct conn *c, struct err *err)
     snprintf(sql, sizeof(sql), "PRAGMA application_id = %d", kind->application_id);
     if (conn_exec(c, "BEGIN IMMEDIATE", err) < 0)
         return -(int)err->kind;
-    if ((version > 0 ||
-         (conn_exec(c, sql, err) >= 0 &&
-          conn_exec(c,
-                    "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, "
-                    "name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT",
-                    err) >= 0)) &&
+    if ((version > 0 || (conn_exec(c, sql, err) >= 0 &&
+                         conn_exec(c,
+                                   "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, "
+                                   "name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT",
+                                   err) >= 0)) &&
         migrate_from(c, version, err) >= 0 && conn_exec(c, "COMMIT", err) >= 0)
         return 0;
     (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL); /* the connection is closed next */
@@ -119,13 +118,14 @@ int
 conn_open(const char *path, const struct database_kind *kind, bool writing, struct conn **ret,
           struct err *err)
 {
-    AUTO(conn_close) struct conn *c =
-        xcalloc(1, sizeof(*c) + kind->statements_len * sizeof(c->prepared[0]));
+    AUTO(conn_close)
+    struct conn *c = xcalloc(1, sizeof(*c) + kind->statements_len * sizeof(c->prepared[0]));
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     char sql[256];
 
     c->kind = kind;
-    if (sqlite3_open_v2(path, &c->db, flags | (writing ? SQLITE_OPEN_CREATE : 0), NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &c->db, flags | (writing ? SQLITE_OPEN_CREATE : 0), NULL) !=
+        SQLITE_OK)
         return c->db ? conn_err(c, "open", err) : err_set(err, ERR_INTERNAL, "open database");
     (void)sqlite3_extended_result_codes(c->db, 1);
     (void)sqlite3_busy_timeout(c->db, BUSY_MS);
@@ -135,10 +135,11 @@ conn_open(const char *path, const struct database_kind *kind, bool writing, stru
     (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     if (writing && conn_exec(c, "PRAGMA journal_mode = WAL", err) < 0)
         return -(int)err->kind;
-    snprintf(sql, sizeof(sql),
-             "PRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; "
-             "PRAGMA journal_size_limit = %d; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON",
-             kind->synchronous, WAL_KEEP_BYTES);
+    snprintf(
+        sql, sizeof(sql),
+        "PRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0; "
+        "PRAGMA journal_size_limit = %d; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON",
+        kind->synchronous, WAL_KEEP_BYTES);
     if (conn_exec(c, sql, err) < 0)
         return -(int)err->kind;
     if (writing ? migrate(c, err) < 0 : conn_exec(c, "PRAGMA query_only = ON", err) < 0)

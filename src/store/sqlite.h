@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include <sqlite3.h>
 
-/* Forward only: entry i brings a database from version i to i + 1. Never edit one that was released. */
+/* Forward only: entry i brings a database from version i to i + 1. Never edit one that was
+ * released. */
 struct migration {
     const char *name;
     const char *sql;

@@ -1,8 +1,9 @@
 /* The state database: its schema, its statements, and functions.
  *
  * A function's document is stored as the JSON that will be answered; the columns beside it are what
- * must be found or added up: `code_size` and `settling` are taken out of the JSON by SQLite at write
- * time, so they cannot drift from it. PostgreSQL has the same statements with jsonb operators. */
+ * must be found or added up: `code_size` and `settling` are taken out of the JSON by SQLite at
+ * write time, so they cannot drift from it. PostgreSQL has the same statements with jsonb
+ * operators. */
 #include "store/store_internal.h"
 
 enum { DOCUMENT_MAX = 16 << 20, LIST_MAX = 10000 };
@@ -219,7 +220,8 @@ store_function_delete(struct txn *t, struct str account, struct str region, stru
     AUTO_STMT sqlite3_stmt *q = NULL;
 
     ASSERT(t->writing);
-    if (conn_stmt(t->c, version ? SQL_FUNCTION_DELETE_VERSION : SQL_FUNCTION_DELETE_ALL, &q, err) < 0)
+    if (conn_stmt(t->c, version ? SQL_FUNCTION_DELETE_VERSION : SQL_FUNCTION_DELETE_ALL, &q, err) <
+        0)
         return -(int)err->kind;
     bind_key(q, account, region, name);
     if (version)

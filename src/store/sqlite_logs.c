@@ -2,17 +2,19 @@
  * events of one UTC day, by the time they were written. Groups, whose retention people rely on, are
  * in the state database.
  *
- * A day file stands for itself (it has its streams' names), so that a day is dropped by unlinking it
- * and the index could be made anew from the days. Ids of events and streams come from one counter
- * that is reserved in blocks in the state database: they never repeat, whatever a crash takes.
+ * A day file stands for itself (it has its streams' names), so that a day is dropped by unlinking
+ * it and the index could be made anew from the days. Ids of events and streams come from one
+ * counter that is reserved in blocks in the state database: they never repeat, whatever a crash
+ * takes.
  *
- * synchronous = NORMAL: in WAL mode a commit then is a write without an fsync. A kill loses nothing,
- * a power cut the last second, and neither damages the file.
+ * synchronous = NORMAL: in WAL mode a commit then is a write without an fsync. A kill loses
+ * nothing, a power cut the last second, and neither damages the file.
  *
  * Locks, in this order: `write_lock` (one thread appends or expires at a time; held over disk work,
  * and over short transactions of the state database), then `lock` (the list of open files). Readers
  * take only `lock`, and only to check a file out. A file is never unlinked while somebody has it
- * checked out: SQLite's last close removes a log by its path, which could by then be a new one's. */
+ * checked out: SQLite's last close removes a log by its path, which could by then be a new one's.
+ */
 #include "store/store_internal.h"
 #include "store/files.h"
 #include "base/log.h"
@@ -20,13 +22,22 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define DAY_MS      ((int64_t)86400000)
-#define TIME_MS_MAX (2932897 * DAY_MS) /* the end of the year 9999: names stay as long as they are */
-#define INDEX_DAY   ((int64_t)-1)
-#define EVENT_COST  26 /* bytes that AWS adds to each event's length */
+#define DAY_MS ((int64_t)86400000)
+#define TIME_MS_MAX                                                                                \
+    (2932897 * DAY_MS) /* the end of the year 9999: names stay as long as they are */
+#define INDEX_DAY ((int64_t)-1)
+#define EVENT_COST 26 /* bytes that AWS adds to each event's length */
 
-enum { OPEN_MAX = 8, IDLE_READERS_MAX = 2, BATCH_DAYS_MAX = 16, LIST_MAX = 10000, READ_MAX = 10000,
-       MESSAGE_MAX = 262144, ID_BLOCK = 1 << 20, DELETE_AT_ONCE = 10000 };
+enum {
+    OPEN_MAX = 8,
+    IDLE_READERS_MAX = 2,
+    BATCH_DAYS_MAX = 16,
+    LIST_MAX = 10000,
+    READ_MAX = 10000,
+    MESSAGE_MAX = 262144,
+    ID_BLOCK = 1 << 20,
+    DELETE_AT_ONCE = 10000
+};
 
 /* clang-format off */
 static const struct migration index_migrations[] = {
@@ -683,7 +694,8 @@ slot_find(struct batch *b, const struct log_batch_entry *e)
          at = (at + 1) & (b->buckets_len - 1))
         if (same_stream(b->slots[b->buckets[at] - 1].first, e))
             return b->buckets[at] - 1;
-    b->slots[b->slots_len] = (struct slot){.first = e, .first_ms = e->time_ms, .last_ms = e->time_ms};
+    b->slots[b->slots_len] =
+        (struct slot){.first = e, .first_ms = e->time_ms, .last_ms = e->time_ms};
     b->buckets[at] = (uint32_t)++b->slots_len;
     return (uint32_t)b->slots_len - 1;
 }
@@ -1041,8 +1053,10 @@ read_rows(struct reading *r, struct conn *c, struct err *err)
     stmt_int(q, 1, r->whose_id);
     stmt_int(q, 2, r->start_ms);
     stmt_int(q, 3, r->end_ms);
-    stmt_int(q, 4, f->paging ? (f->descending ? INT64_MAX : INT64_MIN)
-                   : f->descending && f->after_id == 0 ? INT64_MAX : f->after_id);
+    stmt_int(q, 4,
+             f->paging                           ? (f->descending ? INT64_MAX : INT64_MIN)
+             : f->descending && f->after_id == 0 ? INT64_MAX
+                                                 : f->after_id);
     if (f->paging) {
         stmt_int(q, 5, f->after_time_ms);
         stmt_int(q, 6, f->after_id);
@@ -1129,9 +1143,12 @@ logs_read(struct store *st, struct arena *a, const struct log_filter *f, struct 
           size_t *ret_len, struct err *err)
 {
     struct reading r = {
-        .f = f, .a = a, .limit = MIN(f->limit, (size_t)READ_MAX),
+        .f = f,
+        .a = a,
+        .limit = MIN(f->limit, (size_t)READ_MAX),
         .bytes_max = f->bytes_max ? f->bytes_max : SIZE_MAX,
-        .start_ms = MAX(f->start_ms, (int64_t)0), .end_ms = MIN(f->end_ms, TIME_MS_MAX),
+        .start_ms = MAX(f->start_ms, (int64_t)0),
+        .end_ms = MIN(f->end_ms, TIME_MS_MAX),
     };
     AUTO_DAYS struct days days = {0};
     struct group group;
@@ -1169,7 +1186,7 @@ logs_read(struct store *st, struct arena *a, const struct log_filter *f, struct 
 struct live {
     struct {
         int64_t id, retention_days;
-    } *at;
+    } * at;
     size_t len, cap;
 };
 
@@ -1290,8 +1307,8 @@ index_less(struct conn *index, struct log_file *f, int64_t group_id, struct err 
 }
 
 static int
-in_transaction(struct conn *c, int (*fn)(struct conn *c, struct log_file *f, int64_t group_id,
-                                         struct err *err),
+in_transaction(struct conn *c,
+               int (*fn)(struct conn *c, struct log_file *f, int64_t group_id, struct err *err),
                struct log_file *f, int64_t group_id, struct err *err)
 {
     int rc = conn_exec(c, "BEGIN IMMEDIATE", err);

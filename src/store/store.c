@@ -49,13 +49,14 @@ store_checkpoint_wake(struct store *st)
     pthread_mutex_unlock(&st->lock);
 }
 
-/* PASSIVE takes no lock that a writer or reader would wait for. Only if readers that overlap without
- * a gap have kept the log from starting over for long, RESTART holds writers back, 200 ms at most. */
+/* PASSIVE takes no lock that a writer or reader would wait for. Only if readers that overlap
+ * without a gap have kept the log from starting over for long, RESTART holds writers back, 200 ms
+ * at most. */
 void
 store_checkpoint(struct conn *c, int pages)
 {
-    int mode = pages >= CHECKPOINT_RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART
-                                                 : SQLITE_CHECKPOINT_PASSIVE;
+    int mode =
+        pages >= CHECKPOINT_RESTART_PAGES ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
     int rc;
 
     (void)sqlite3_busy_timeout(c->db, RESTART_BUSY_MS);

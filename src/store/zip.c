@@ -36,7 +36,12 @@ enum {
     END64_LEN = 56,
     LOCATOR64_LEN = 20,
 };
-enum { FLAG_ENCRYPTED = 1 << 0, FLAG_DESCRIPTOR = 1 << 3, FLAG_STRONG = 1 << 6, FLAG_MASKED = 1 << 13 };
+enum {
+    FLAG_ENCRYPTED = 1 << 0,
+    FLAG_DESCRIPTOR = 1 << 3,
+    FLAG_STRONG = 1 << 6,
+    FLAG_MASKED = 1 << 13
+};
 enum { HOST_DOS = 0, HOST_UNIX = 3, DOS_DIRECTORY = 0x10 };
 enum { METHOD_STORED = 0, METHOD_DEFLATED = 8 };
 
@@ -177,8 +182,12 @@ static int64_t
 dos_time(uint32_t date, uint32_t time)
 {
     struct tm tm = {
-        .tm_year = (int)(date >> 9) + 80, .tm_mon = (int)(date >> 5 & 15) - 1, .tm_mday = date & 31,
-        .tm_hour = (int)(time >> 11), .tm_min = time >> 5 & 63, .tm_sec = (int)(time & 31) * 2,
+        .tm_year = (int)(date >> 9) + 80,
+        .tm_mon = (int)(date >> 5 & 15) - 1,
+        .tm_mday = date & 31,
+        .tm_hour = (int)(time >> 11),
+        .tm_min = time >> 5 & 63,
+        .tm_sec = (int)(time & 31) * 2,
     };
 
     return MAX((int64_t)timegm(&tm), (int64_t)0);
@@ -245,7 +254,8 @@ read_kind(struct member *m, uint32_t host, uint32_t attributes, struct err *err)
         break;
     case S_IFREG:
     case 0:
-        m->kind = slash || (host == HOST_DOS && (attributes & DOS_DIRECTORY)) ? KIND_DIR : KIND_FILE;
+        m->kind =
+            slash || (host == HOST_DOS && (attributes & DOS_DIRECTORY)) ? KIND_DIR : KIND_FILE;
         break;
     default:
         return bad_member(m, "neither file, directory nor symbolic link", err);
@@ -408,8 +418,8 @@ node_add(struct zip *z, uint32_t parent, struct str name)
         z->nodes_cap = z->nodes_cap ? z->nodes_cap * 2 : 64;
         z->nodes = xrealloc(z->nodes, z->nodes_cap * sizeof(*z->nodes));
     }
-    z->nodes[z->nodes_len] = (struct node){
-        .name = name, .parent = parent, .kind = KIND_DIR, .member = UINT32_MAX};
+    z->nodes[z->nodes_len] =
+        (struct node){.name = name, .parent = parent, .kind = KIND_DIR, .member = UINT32_MAX};
     if (z->nodes_len > 0) {
         z->nodes[z->nodes_len].depth = (uint16_t)(z->nodes[parent].depth + 1);
         head = bucket(z, parent, name);
@@ -563,7 +573,8 @@ resolve(struct zip *z, const struct member *first, uint32_t link, uint32_t *ret,
         } else if (z->nodes[child].kind == KIND_LINK) {
             if (resolve(z, first, child, &node, steps, err) < 0)
                 return -(int)err->kind;
-            if (node == UINT32_MAX) { /* nothing beneath it exists, and ".." would have no meaning */
+            if (node ==
+                UINT32_MAX) { /* nothing beneath it exists, and ".." would have no meaning */
                 if (component(&path, &part))
                     return bad_member(first, "a symbolic link through a dangling one", err);
                 break;
@@ -704,7 +715,8 @@ make_link(struct zip *z, int tree_fd, uint32_t node, struct err *err)
     str_copy(name, sizeof(name), z->nodes[node].name);
     if (symlinkat(target, parent, name) < 0)
         return err_sys(err, "make symbolic link in package");
-    (void)utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW); /* a link's time tells nobody anything */
+    (void)utimensat(parent, name, times,
+                    AT_SYMLINK_NOFOLLOW); /* a link's time tells nobody anything */
     return 0;
 }
 
@@ -772,7 +784,8 @@ make_files(struct zip *z, int tree_fd, struct err *err)
         struct member *m = &z->members[i];
 
         rc = archive_read_next_header(a, &entry);
-        if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN) /* it warns of names that its locale can't hold */
+        if (rc != ARCHIVE_OK &&
+            rc != ARCHIVE_WARN) /* it warns of names that its locale can't hold */
             return bad_member(m, "damaged", err);
         if (m->node == UINT32_MAX || m->kind != KIND_FILE)
             continue;

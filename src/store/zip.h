@@ -1,14 +1,15 @@
 /* Zip archives from strangers: checked whole before a byte is written, then unpacked into an empty
- * directory. Private to store/ (and its fuzz target). Thread: any; one archive, one thread at a time.
+ * directory. Private to store/ (and its fuzz target). Thread: any; one archive, one thread at a
+ * time.
  *
- * What is refused, always with AWS's "Could not unzip uploaded file…" in front and the member's name
- * and the reason behind: absolute paths, `..`, backslashes, NUL, names over 255 bytes, more than 128
- * levels, symbolic links that lead out of the tree or in circles, devices and pipes, encrypted
- * members, methods other than stored and deflated, overlapping members, local headers that disagree
- * with the central directory, sizes and checksums that don't hold.
- * A name given twice: the last in the central directory counts, as in Java's and Python's readers
- * (build tools do make such archives). A name that is both file and directory is refused.
- * DIVERGES: AWS keeps absolute symbolic links; here they are refused. */
+ * What is refused, always with AWS's "Could not unzip uploaded file…" in front and the member's
+ * name and the reason behind: absolute paths, `..`, backslashes, NUL, names over 255 bytes, more
+ * than 128 levels, symbolic links that lead out of the tree or in circles, devices and pipes,
+ * encrypted members, methods other than stored and deflated, overlapping members, local headers
+ * that disagree with the central directory, sizes and checksums that don't hold. A name given
+ * twice: the last in the central directory counts, as in Java's and Python's readers (build tools
+ * do make such archives). A name that is both file and directory is refused. DIVERGES: AWS keeps
+ * absolute symbolic links; here they are refused. */
 #pragma once
 
 #include "base/err.h"

@@ -23,7 +23,8 @@ static const struct package_limits limits = {
 
 /* Two zips: a small one, and one of a thousand files, so that kills come while it is unpacked. A
  * comment with a number makes each upload a different package. */
-struct template {
+struct template
+{
     char *at;
     size_t len;
     unsigned files;
@@ -58,7 +59,8 @@ template_number(const struct template *t, uint64_t n)
 }
 
 struct ack {
-    uint64_t n; /* the step that is done; each makes a function, a package (every third) and a line */
+    uint64_t
+        n; /* the step that is done; each makes a function, a package (every third) and a line */
 };
 
 static int64_t
@@ -72,7 +74,8 @@ static int
 step(struct store *st, uint64_t n, struct err *err)
 {
     struct package_info info = {0};
-    struct function_row row = {.account = ACCOUNT, .region = REGION, .doc = STR("{\"CodeSize\":1}")};
+    struct function_row row = {
+        .account = ACCOUNT, .region = REGION, .doc = STR("{\"CodeSize\":1}")};
     AUTO(txn_end) struct txn *t = NULL;
     struct log_batch_entry line;
     char name[32], text[32];
@@ -93,7 +96,8 @@ step(struct store *st, uint64_t n, struct err *err)
         return -(int)err->kind;
     txn_end(TAKE(t));
     snprintf(text, sizeof(text), "line %llu", (unsigned long long)n);
-    line = (struct log_batch_entry){ACCOUNT, REGION, STR("g"), STR("s"), line_time(n), str_of(text)};
+    line =
+        (struct log_batch_entry){ACCOUNT, REGION, STR("g"), STR("s"), line_time(n), str_of(text)};
     return logs_append(st, &line, 1, err);
 }
 
@@ -147,8 +151,11 @@ static void
 check_steps(struct fixture *f, uint64_t from, uint64_t to)
 {
     AUTO(arena_free) struct arena *a = arena_new(32 << 20);
-    struct log_filter filter = {.account = ACCOUNT, .region = REGION, .group = STR("g"),
-                                .start_ms = line_time(from), .end_ms = line_time(to),
+    struct log_filter filter = {.account = ACCOUNT,
+                                .region = REGION,
+                                .group = STR("g"),
+                                .start_ms = line_time(from),
+                                .end_ms = line_time(to),
                                 .limit = 10000};
     AUTO(txn_end) struct txn *t = NULL;
     struct log_event_row *lines;
@@ -167,8 +174,8 @@ check_steps(struct fixture *f, uint64_t from, uint64_t to)
         OK(store_function_get(t, a, ACCOUNT, REGION, str_of(name), 1, &row, &err));
         assert_int_equal(row.package.at != NULL, n % 3 == 0);
         if (row.package.at)
-            assert_true(store_package_has(f->st, row.package,
-                                          n / 3 % 2 ? "f999" : "lib/util.py", false));
+            assert_true(
+                store_package_has(f->st, row.package, n / 3 % 2 ? "f999" : "lib/util.py", false));
     }
     OK(logs_read(f->st, a, &filter, &lines, &len, &err));
     assert_int_equal(len, to - from);
@@ -293,7 +300,8 @@ a_kill_at_any_moment_loses_nothing_acknowledged(void **state)
             check_no_half_step(f);
             checked++;
         }
-        if (rand() % 3 == 0) /* the next child finds what its predecessor left, and a log to recover */
+        if (rand() % 3 ==
+            0) /* the next child finds what its predecessor left, and a log to recover */
             OK(store_package_sweep(f->st, 0, NULL, NULL, &err));
         store_close(f->st);
         f->st = NULL;
@@ -313,7 +321,8 @@ a_kill_at_any_moment_loses_nothing_acknowledged(void **state)
     assert_true(acked > 0 && survived > 0 && checked > 0); /* else the kills came at dull moments */
 }
 
-/* Work under a limit until it bites; what was acknowledged before must be there without the limit. */
+/* Work under a limit until it bites; what was acknowledged before must be there without the limit.
+ */
 static _Noreturn void
 limited_main(const char *data, uint64_t n, int ack_fd, rlim_t limit)
 {
@@ -472,8 +481,8 @@ main(void)
         TEST_CASE(files_that_must_not_grow_fail_cleanly),
         TEST_CASE(a_full_disk_is_an_ordinary_error),
     };
-    unsigned seed = getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 10)
-                                   : (unsigned)time(NULL);
+    unsigned seed =
+        getenv("SEED") ? (unsigned)strtoul(getenv("SEED"), NULL, 10) : (unsigned)time(NULL);
 
     srand(seed);
     print_message("SEED=%u\n", seed);

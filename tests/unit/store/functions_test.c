@@ -11,8 +11,13 @@ static struct function_row
 row_of(const char *name, uint32_t version, const char *doc)
 {
     return (struct function_row){
-        .account = ACCOUNT, .region = REGION, .name = str_of(name), .version = version,
-        .doc = str_of(doc), .extra = STR("{}"), .next_version = version ? 0 : 1,
+        .account = ACCOUNT,
+        .region = REGION,
+        .name = str_of(name),
+        .version = version,
+        .doc = str_of(doc),
+        .extra = STR("{}"),
+        .next_version = version ? 0 : 1,
     };
 }
 
@@ -47,7 +52,8 @@ what_is_stored_comes_back(void **state)
 {
     struct fixture *f = *state;
     AUTO(txn_end) struct txn *t = NULL;
-    struct function_row row = row_of("hello", 0, "{\"CodeSize\":12,\"n\":18446744073709551616}"), got;
+    struct function_row row = row_of("hello", 0, "{\"CodeSize\":12,\"n\":18446744073709551616}"),
+                        got;
     struct err err = {0};
 
     row.extra = STR_NULL;
@@ -192,8 +198,8 @@ lists_page_in_order_of_name_and_version(void **state)
                            &len, &err));
     assert_int_equal(len, 2);
     assert_int_equal(rows[0].version, 1);
-    OK(store_function_list(t, f->a, ACCOUNT, REGION, STR("f11"), false, STR_NULL, 0, 50, &rows, &len,
-                           &err));
+    OK(store_function_list(t, f->a, ACCOUNT, REGION, STR("f11"), false, STR_NULL, 0, 50, &rows,
+                           &len, &err));
     assert_int_equal(len, 1);
     OK(store_function_list(t, f->a, ACCOUNT, STR("eu-west-1"), STR_NULL, true, STR_NULL, 0, 50,
                            &rows, &len, &err));
@@ -413,7 +419,8 @@ race_read(void *arg)
         AUTO(txn_end) struct txn *t = NULL;
         struct err err = {0};
 
-        if (txn_begin(race->st, false, &t, &err) < 0 || number_in(t, a, "a") != number_in(t, a, "b"))
+        if (txn_begin(race->st, false, &t, &err) < 0 ||
+            number_in(t, a, "a") != number_in(t, a, "b"))
             atomic_fetch_add(&race->bad, 1);
         atomic_fetch_add(&race->reads, 1);
     } while (!atomic_load(&race->stop));

@@ -17,7 +17,7 @@ struct fixture {
 };
 
 #define ACCOUNT STR("000000000000")
-#define REGION  STR("us-east-1")
+#define REGION STR("us-east-1")
 
 /* The call must succeed; else the error's text is shown. */
 #define OK(call)                                                                                   \

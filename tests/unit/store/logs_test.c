@@ -12,8 +12,8 @@
 static struct log_batch_entry
 entry(const char *group, const char *stream, int64_t time_ms, const char *message)
 {
-    return (struct log_batch_entry){ACCOUNT, REGION, str_of(group), str_of(stream), time_ms,
-                                    str_of(message)};
+    return (struct log_batch_entry){ACCOUNT,        REGION,  str_of(group),
+                                    str_of(stream), time_ms, str_of(message)};
 }
 
 static void
@@ -29,8 +29,12 @@ append(struct fixture *f, const char *group, const char *stream, int64_t time_ms
 static struct log_filter
 all_of(const char *group)
 {
-    return (struct log_filter){.account = ACCOUNT, .region = REGION, .group = str_of(group),
-                               .start_ms = INT64_MIN, .end_ms = INT64_MAX, .limit = 1000};
+    return (struct log_filter){.account = ACCOUNT,
+                               .region = REGION,
+                               .group = str_of(group),
+                               .start_ms = INT64_MIN,
+                               .end_ms = INT64_MAX,
+                               .limit = 1000};
 }
 
 /* The messages that a filter gives, joined by blanks. */
@@ -298,8 +302,8 @@ groups_are_listed_made_and_deleted(void **state)
     assert_int_equal(rows[2].stored_bytes, 0);
     assert_int_equal(rows[2].retention_days, 30);
     assert_true(rows[2].created_ms > NOON);
-    OK(logs_groups(f->st, f->a, ACCOUNT, REGION, STR("/aws/"), STR("/aws/lambda/a"), 50, &rows, &len,
-                   &err));
+    OK(logs_groups(f->st, f->a, ACCOUNT, REGION, STR("/aws/"), STR("/aws/lambda/a"), 50, &rows,
+                   &len, &err));
     assert_int_equal(len, 1);
     assert_true(str_is(rows[0].name, "/aws/lambda/b"));
 

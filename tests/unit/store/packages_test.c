@@ -90,7 +90,8 @@ every_odd_zip_gets_its_answer(void **state)
             good = strstr(err.text, want) != NULL &&
                    err.kind == (strcmp(name, "too_large.zip") == 0 ? ERR_TOO_LARGE : ERR_INVALID);
         if (!good)
-            print_error("%s: wanted %s, got %s: %s\n", name, want, err_kind_name(err.kind), err.text);
+            print_error("%s: wanted %s, got %s: %s\n", name, want, err_kind_name(err.kind),
+                        err.text);
         wrong += !good;
         stored += ok;
         zips++;
@@ -160,8 +161,10 @@ names_and_contents_are_kept(void **state)
     assert_string_equal(content(f, &info, "d/f"), "the last one counts");
     assert_int_equal(info.unzipped_bytes, 5 + 5 + 19);
     info = put(f, "unicode.zip");
-    assert_string_equal(content(f, &info, "d\303\251j\303\240/\346\227\245\346\234\254\350\252\236-"
-                                          "\360\237\230\200.txt"), "u");
+    assert_string_equal(content(f, &info,
+                                "d\303\251j\303\240/\346\227\245\346\234\254\350\252\236-"
+                                "\360\237\230\200.txt"),
+                        "u");
     assert_string_equal(content(f, &info, "e\314\201.txt"), "nfd"); /* not normalised */
     info = put(f, "unicode_extra.zip");
     assert_string_equal(content(f, &info, "\303\274.txt"), "u");
@@ -208,8 +211,8 @@ links_inside_are_kept(void **state)
 static void
 truncated_anywhere_is_refused(void **state)
 {
-    static const char *const names[] = {"plain.zip", "streamed.zip", "zip64.zip", "links.zip",
-                                        "modes.zip", "comment.zip"};
+    static const char *const names[] = {"plain.zip", "streamed.zip", "zip64.zip",
+                                        "links.zip", "modes.zip",    "comment.zip"};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -349,8 +352,11 @@ the_sweep_takes_only_what_nobody_names(void **state)
     struct fixture *f = *state;
     struct package_info named = put(f, "plain.zip"), used = put(f, "links.zip"),
                         idle = put(f, "modes.zip");
-    struct function_row row = {.account = ACCOUNT, .region = REGION, .name = STR("f"),
-                               .version = 2, .doc = STR("{}"),
+    struct function_row row = {.account = ACCOUNT,
+                               .region = REGION,
+                               .name = STR("f"),
+                               .version = 2,
+                               .doc = STR("{}"),
                                .package = str_of(named.sha256_hex)};
     AUTO(txn_end) struct txn *t = NULL;
     struct err err = {0};
