@@ -24,6 +24,7 @@ const INVOKE = 1, NEXT = 2, RESPONSE = 3, ERROR = 4, INIT_ERROR = 5;
 const HEADER_LEN = 8;
 const RESPONSE_MAX = 6 * 1024 * 1024 + 100;
 const FRAME_MAX = RESPONSE_MAX + 65536;
+const TYPE_MAX = 1024; /* of what stands beside a body: a frame has only so much room for it */
 const READ_LEN = 64 * 1024;
 const EXIT_UNCAUGHT = 129, EXIT_REJECTION = 128, EXIT_UNSETTLED = 13;
 
@@ -330,9 +331,24 @@ function answer(invocation, data, done) {
   socket.write(data, done);
 }
 
-function answerError(invocation, error, next, done) {
+/* [type, body] of an ERROR or INIT_ERROR frame. */
+function errorFields(error) {
   const body = describe(error);
-  answer(invocation, frame(ERROR, [invocation.id, body.errorType], JSON.stringify(body), next), done);
+  const text = JSON.stringify(body);
+  const size = Buffer.byteLength(text);
+  return size > RESPONSE_MAX ? tooLarge(size) : [body.errorType.substring(0, TYPE_MAX), text];
+}
+
+function tooLarge(size) {
+  const errorType = 'Function.ResponseSizeTooLarge';
+  return [errorType, JSON.stringify({ errorType,
+    errorMessage: `Response payload size (${size} bytes) exceeded maximum allowed payload size ` +
+      `(${RESPONSE_MAX} bytes).` })];
+}
+
+function answerError(invocation, error, next, done) {
+  const [type, body] = errorFields(error);
+  answer(invocation, frame(ERROR, [invocation.id, type], body, next), done);
 }
 
 function stringify(value) {
@@ -346,11 +362,8 @@ function stringify(value) {
 function answerResult(invocation, payload, contentType, next) {
   const size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
   if (size > RESPONSE_MAX) {
-    const type = 'Function.ResponseSizeTooLarge';
-    const text = JSON.stringify({ errorType: type,
-      errorMessage: `Response payload size (${size} bytes) exceeded maximum allowed payload size ` +
-        `(${RESPONSE_MAX} bytes).` });
-    answer(invocation, frame(ERROR, [invocation.id, type], text, next));
+    const [type, body] = tooLarge(size);
+    answer(invocation, frame(ERROR, [invocation.id, type], body, next));
   } else {
     answer(invocation, frame(RESPONSE, [invocation.id, contentType], payload, next));
   }
@@ -517,7 +530,7 @@ async function runStreaming(invocation, handler, highWaterMark) {
   stream.setContentType = (type) => {
     if (started)
       throw new InvalidStreamingOperation('Cannot set content-type, too late.');
-    contentType = type;
+    contentType = String(type).substring(0, TYPE_MAX);
   };
   const write = stream.write.bind(stream);
   stream.write = (chunk, ...more) => {
@@ -753,9 +766,9 @@ function serve(handler) {
 function die(what, error, code) {
   logError(what, error);
   if (!socket) {
-    const body = describe(error);
+    const [type, body] = errorFields(error);
     try {
-      writeAll(framesFd, frame(INIT_ERROR, [body.errorType], JSON.stringify(body), false));
+      writeAll(framesFd, frame(INIT_ERROR, [type], body, false));
     } finally {
       process.exit(code);
     }

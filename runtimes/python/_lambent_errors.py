@@ -11,6 +11,7 @@ import traceback
 NBSP = "\u00a0"  # keeps log viewers from swallowing the indentation
 TEXT_ERROR = 0xA55A0017
 JSON_ERROR = 0xA55A0016
+TYPE_MAX = 1024  # of the copy beside the body, which a frame has only so much room for
 
 INIT_WARNING = (
     "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. "
@@ -71,7 +72,7 @@ def _encode(value, dumps):
         return text.encode("utf-8", "backslashreplace")
 
 
-def report(error, current, dumps):
+def report(error, current, dumps, size_max):
     """Log `error` and return its (type, JSON body) for an ERROR or INIT_ERROR frame."""
     result = _describe(error, current.request_id)
     if current.json_logs:
@@ -91,7 +92,10 @@ def report(error, current, dumps):
         for entry in result["stackTrace"]:
             lines += [_indent(line) for line in entry.splitlines()] if entry else [""]
         current.log.error(lines, TEXT_ERROR)
-    return result["errorType"].encode("utf-8", "backslashreplace"), _encode(result, dumps)
+    body = _encode(result, dumps)
+    if len(body) > size_max:
+        return too_large(len(body), size_max)
+    return result["errorType"].encode("utf-8", "backslashreplace")[:TYPE_MAX], body
 
 
 def too_large(size, size_max):

@@ -571,7 +571,7 @@ def serve(frames, handler):
         except Exception as error:
             import _lambent_errors
 
-            result = _lambent_errors.report(error, current, dumps)
+            result = _lambent_errors.report(error, current, dumps, RESPONSE_MAX)
             answer = error_frame(request_id, result) + NEXT_FRAME
             del error, result
         flush()
@@ -613,7 +613,7 @@ def main(fd):
         import _lambent_errors
 
         _lambent_errors.warn_of_init_error()
-        kind, body = _lambent_errors.report(error, current, dumps)
+        kind, body = _lambent_errors.report(error, current, dumps, RESPONSE_MAX)
         flush()
         frames.write(_frame(INIT_ERROR, _field(kind), body))
         sys.exit(1)

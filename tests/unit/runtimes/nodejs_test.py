@@ -118,6 +118,17 @@ def test_largest_and_too_large(start):
     assert r.invoke(b"1").body == b'"x"'
 
 
+def test_error_that_is_too_large(start):
+    r = start(
+        promise("const e = new Error('x'.repeat(event)); e.name = 'E'.repeat(event); throw e;")
+    ).ready()
+    answer = r.invoke(b"3500000")
+    assert answer.type == "Function.ResponseSizeTooLarge"
+    assert answer.json["errorMessage"].startswith("Response payload size (")
+    answer = r.invoke(b"100000")
+    assert len(answer.type) == 1024 and answer.json["errorMessage"] == "x" * 100000
+
+
 # ---- finding the handler ----
 
 CJS = "exports.handler = async () => ({0});"

@@ -144,6 +144,15 @@ def test_largest_and_too_large(start):
     assert r.invoke(b"1").body == b'"x"'
 
 
+def test_error_that_is_too_large(start):
+    r = start(echo("raise type('E' * event, (Exception,), {})('x' * event)")).ready()
+    answer = r.invoke(b"7000000")
+    assert answer.type == "Function.ResponseSizeTooLarge"
+    assert answer.json["errorMessage"].startswith("Response payload size (14000")
+    answer = r.invoke(b"100000")
+    assert len(answer.type) == 1024 and answer.json["errorMessage"] == "x" * 100000
+
+
 # ---- errors before the first event ----
 
 
