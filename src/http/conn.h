@@ -1,14 +1,14 @@
 /* Inside src/http only: what server.c (who is connected), rx.c (requests) and tx.c (answers) share.
  *
  * A connection has two halves that move independently. The receiving half (enum rx) knows where in
- * the framing it is; the sending half has bytes the kernel did not take yet. The exchange belongs to
- * the connection from the end of a head until its answer is with the kernel: what is left of its
+ * the framing it is; the sending half has bytes the kernel did not take yet. The exchange belongs
+ * to the connection from the end of a head until its answer is with the kernel: what is left of its
  * body after that is drained without it.
  *
  * Callbacks may do anything short of http_server_free(): answer, drop their own connection, pause.
  * So after each of them the caller asks whether the connection still lives (`closed`) and still has
- * that exchange. A connection that dies while its code is on the stack (`busy`) or while it waits in
- * the ready list is freed by whoever leaves it last. */
+ * that exchange. A connection that dies while its code is on the stack (`busy`) or while it waits
+ * in the ready list is freed by whoever leaves it last. */
 #pragma once
 
 #include <netinet/in.h>
@@ -18,14 +18,14 @@
 #include "http/parse.h"
 
 enum {
-    SCRATCH_BYTES = 128 * 1024,   /* what one recv takes at most */
-    DRAIN_MAX = 1024 * 1024,      /* of a body nobody wants */
-    OUT_MAX = 64 * 1024 * 1024,   /* unsent bytes of one connection */
-    OUT_KEEP = 4096,              /* capacity an idle connection may keep */
-    LINGER_US = 2 * 1000 * 1000,  /* for the client to read the last answer before we hang up */
+    SCRATCH_BYTES = 128 * 1024,  /* what one recv takes at most */
+    DRAIN_MAX = 1024 * 1024,     /* of a body nobody wants */
+    OUT_MAX = 64 * 1024 * 1024,  /* unsent bytes of one connection */
+    OUT_KEEP = 4096,             /* capacity an idle connection may keep */
+    LINGER_US = 2 * 1000 * 1000, /* for the client to read the last answer before we hang up */
     LISTENERS_MAX = 8,
     ACCEPT_BATCH = 64,
-    STEPS_MAX = 512,              /* of one connection, before the others have their turn */
+    STEPS_MAX = 512, /* of one connection, before the others have their turn */
     TAG_BUCKETS = 1024,
     HEAD_BYTES_DEFAULT = 64 * 1024,
     CONN_MAGIC = 0x68636f6e,

@@ -1,6 +1,6 @@
-/* HTTP/1.1 server driven by our loop. Serves both the gateway and the Runtime API inside each sandbox:
- * connections come from a listening socket, or are handed over one by one with a tag that says whose
- * they are. README.md has why this is our own code and no library's.
+/* HTTP/1.1 server driven by our loop. Serves both the gateway and the Runtime API inside each
+ * sandbox: connections come from a listening socket, or are handed over one by one with a tag that
+ * says whose they are. README.md has why this is our own code and no library's.
  *
  * One exchange = one request and its answer. The order of callbacks is
  *   on_head → on_body* → on_end → on_gone      (on_gone may cut the line at any place)
@@ -24,25 +24,25 @@ struct http_header {
 };
 
 struct http_config {
-    const char *name;          /* for logs: "gateway", "rapi" */
-    unsigned connections_max;  /* further ones are closed at once (and counted) */
+    const char *name;         /* for logs: "gateway", "rapi" */
+    unsigned connections_max; /* further ones are closed at once (and counted) */
     /* 0 for each of the next three: no deadline */
-    unsigned idle_ms;          /* a kept-alive connection without a request. 0 anywhere: no bound */
-    unsigned head_ms;          /* from the first byte of a request to the end of its headers */
-    unsigned body_ms;          /* longest time between two pieces of a body, or in which the client
-                                * takes nothing of an answer that waits for it */
-    size_t head_bytes_max;     /* request line + headers; over it: 431. 0: 64 KiB */
+    unsigned idle_ms;      /* a kept-alive connection without a request. 0 anywhere: no bound */
+    unsigned head_ms;      /* from the first byte of a request to the end of its headers */
+    unsigned body_ms;      /* longest time between two pieces of a body, or in which the client
+                            * takes nothing of an answer that waits for it */
+    size_t head_bytes_max; /* request line + headers; over it: 431. 0: 64 KiB */
     /* What a client that ends its sending side while it awaits the answer means. HTTP allows it to
      * half-close and go on reading, and a client that left looks the same until something is sent
-     * to it. false: keep the exchange, notice when the answer meets a reset. true: it is gone. Right
-     * where the peer is known to keep its side open (the Runtime API: every runtime does). */
+     * to it. false: keep the exchange, notice when the answer meets a reset. true: it is gone.
+     * Right where the peer is known to keep its side open (the Runtime API: every runtime does). */
     bool eof_is_gone;
-    unsigned per_tag_max;      /* adopted connections with one tag; 0: no bound of its own */
+    unsigned per_tag_max; /* adopted connections with one tag; 0: no bound of its own */
 };
 
 struct http_handlers {
-    /* Request line and headers are there. Sets the largest body wanted with http_body_max() (default
-     * 0), may set http_set_arg(), may answer at once. */
+    /* Request line and headers are there. Sets the largest body wanted with http_body_max()
+     * (default 0), may set http_set_arg(), may answer at once. */
     void (*on_head)(void *server_arg, struct http_exchange *x);
     /* A piece of the body, already within the maximum. `at` is only valid during the call. */
     void (*on_body)(void *server_arg, struct http_exchange *x, struct str piece);
@@ -65,11 +65,11 @@ int http_server_listen(struct http_server *s, int listen_fd, struct err *err);
 void http_server_quiesce(struct http_server *s);
 /* Closes everything; on_gone for every exchange. Not from inside one of its callbacks. */
 void http_server_free(struct http_server *s);
-/* Serve one already accepted connection; fd taken over (closed on failure too). http_conn_tag() of its
- * exchanges gives `tag`. */
+/* Serve one already accepted connection; fd taken over (closed on failure too). http_conn_tag() of
+ * its exchanges gives `tag`. */
 int http_server_adopt(struct http_server *s, int fd, void *tag, struct err *err);
-/* Close every connection with this tag, at once; on_gone for each exchange, then the tag is forgotten.
- * Inside a callback of such an exchange: that exchange is freed when this returns. */
+/* Close every connection with this tag, at once; on_gone for each exchange, then the tag is
+ * forgotten. Inside a callback of such an exchange: that exchange is freed when this returns. */
 void http_server_drop_tag(struct http_server *s, void *tag);
 unsigned http_server_connections(const struct http_server *s);
 
@@ -79,7 +79,8 @@ void *http_arg(const struct http_exchange *x);
 void *http_conn_tag(const struct http_exchange *x);
 void http_body_max(struct http_exchange *x, uint64_t bytes);
 struct str http_method(const struct http_exchange *x);
-struct str http_path(const struct http_exchange *x);  /* as received: not decoded, without the query */
+struct str
+http_path(const struct http_exchange *x); /* as received: not decoded, without the query */
 struct str http_query(const struct http_exchange *x); /* as received, without '?' */
 /* Name matched without case; STR_NULL when absent. */
 struct str http_header_get(const struct http_exchange *x, const char *name);
@@ -92,18 +93,20 @@ int64_t http_content_length(const struct http_exchange *x);
 const char *http_peer(const struct http_exchange *x);
 
 /* ---- the answer: exactly one of these, once ---- */
-/* Headers are copied. Content-Length is set here; Content-Length and Transfer-Encoding among them are
- * ignored, "Connection: close" is obeyed, control characters become blanks (so that a value from a
- * function cannot split the answer). `body` is copied. After a client left, answers fall silent. */
+/* Headers are copied. Content-Length is set here; Content-Length and Transfer-Encoding among them
+ * are ignored, "Connection: close" is obeyed, control characters become blanks (so that a value
+ * from a function cannot split the answer). `body` is copied. After a client left, answers fall
+ * silent. */
 void http_respond(struct http_exchange *x, int status, const struct http_header *headers,
                   size_t headers_len, struct str body);
-/* As above, the body's memory is taken over: `release(release_arg)` right before on_gone, sent or not. */
+/* As above, the body's memory is taken over: `release(release_arg)` right before on_gone, sent or
+ * not. */
 void http_respond_owned(struct http_exchange *x, int status, const struct http_header *headers,
                         size_t headers_len, struct str body, void (*release)(void *arg),
                         void *release_arg);
-/* Streamed (chunked): begin, write…, end. http_stream_write copies; returns the number of bytes that
- * now wait to be sent. Above `high_water` the writer should stop until on_drained is called (once
- * half of it is gone). What is written within one turn of the loop leaves in one piece. */
+/* Streamed (chunked): begin, write…, end. http_stream_write copies; returns the number of bytes
+ * that now wait to be sent. Above `high_water` the writer should stop until on_drained is called
+ * (once half of it is gone). What is written within one turn of the loop leaves in one piece. */
 void http_stream_begin(struct http_exchange *x, int status, const struct http_header *headers,
                        size_t headers_len, size_t high_water,
                        void (*on_drained)(struct http_exchange *x));

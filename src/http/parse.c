@@ -2,10 +2,10 @@
  *
  * A head is only parsed when it is whole, so there is no state between calls except how far the
  * search for the empty line got. Every line ends in CR LF: a bare LF, a bare CR, a NUL or any other
- * control byte is refused, because the next parser on the way may see a different line there. Folded
- * lines (obs-fold) and blanks before the colon are refused for the same reason, and so is whatever
- * makes the body's length ambiguous: two Content-Length fields, even equal ones; Content-Length
- * beside Transfer-Encoding; any transfer coding but a single "chunked". */
+ * control byte is refused, because the next parser on the way may see a different line there.
+ * Folded lines (obs-fold) and blanks before the colon are refused for the same reason, and so is
+ * whatever makes the body's length ambiguous: two Content-Length fields, even equal ones;
+ * Content-Length beside Transfer-Encoding; any transfer coding but a single "chunked". */
 #include "http/parse.h"
 
 /* clang-format off */

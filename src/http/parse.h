@@ -33,8 +33,8 @@ ssize_t http_head_end(const char *at, size_t len, size_t *scan, struct http_faul
 /* An upper bound of the number of header fields in a whole head. */
 size_t http_head_lines(struct str head);
 
-/* `head` is whole, as http_head_end() measured it; `headers` has room for http_head_lines() of them.
- * False: *ret_fault. */
+/* `head` is whole, as http_head_end() measured it; `headers` has room for http_head_lines() of
+ * them. False: *ret_fault. */
 bool http_head_parse(struct str head, struct http_header *headers, struct http_head *ret,
                      struct http_fault *ret_fault);
 
@@ -52,8 +52,8 @@ struct http_chunks {
     size_t scan;   /* in the trailer */
 };
 
-/* Consumes from the front of (at, len). Returns the number of bytes used (0: needs more), or -1 with
- * *ret_fault. *ret_data are the payload bytes among the used ones (len 0 when there are none).
+/* Consumes from the front of (at, len). Returns the number of bytes used (0: needs more), or -1
+ * with *ret_fault. *ret_data are the payload bytes among the used ones (len 0 when there are none).
  * In CHUNK_TRAILER it uses nothing until the whole trailer is there, then all of it, and gives its
  * lines in *ret_trailer; more than trailer_max bytes of it is a fault. */
 ssize_t http_chunks_feed(struct http_chunks *c, const char *at, size_t len, size_t trailer_max,

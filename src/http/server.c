@@ -9,8 +9,8 @@
  * connection on the ready list; conn_progress() runs for it before the loop sleeps (loop_on_idle),
  * or, when something became ready after our idle call of that round, through a timer due at once.
  *
- * Deadlines: a connection's timer is only ever armed for the earliest deadline it had; when it fires
- * it looks at what the deadline is now. So a busy connection does not touch the heap at each
+ * Deadlines: a connection's timer is only ever armed for the earliest deadline it had; when it
+ * fires it looks at what the deadline is now. So a busy connection does not touch the heap at each
  * request.
  *
  * An idle connection costs its struct (about half a KiB) and no buffer. */

@@ -279,7 +279,8 @@ http_respond(struct http_exchange *x, int status, const struct http_header *head
 
 void
 http_stream_begin(struct http_exchange *x, int status, const struct http_header *headers,
-                  size_t headers_len, size_t high_water, void (*on_drained)(struct http_exchange *x))
+                  size_t headers_len, size_t high_water,
+                  void (*on_drained)(struct http_exchange *x))
 {
     if (!answer(x))
         return;

@@ -38,7 +38,9 @@ a_head_is_taken_apart(void **state)
 
     assert_int_equal(parse(HEAD("POST /a%20b/c?x=1&y HTTP/1.1\r\n" HOST "X-Empty:\r\n"
                                 "X-Blank: \t v w \t\r\nCONTENT-length: 12\r\n"
-                                "Expect: 100-Continue\r\n"), &h), 0);
+                                "Expect: 100-Continue\r\n"),
+                           &h),
+                     0);
     assert_true(str_is(h.method, "POST"));
     assert_true(str_is(h.path, "/a%20b/c"));
     assert_true(str_is(h.query, "x=1&y"));
@@ -132,10 +134,13 @@ doubtful_heads_are_refused(void **state)
         {HEAD("POST / HTTP/1.1\r\n" HOST "Content-Length: 1, 1\r\n"), 400},
         {HEAD("POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n"), 413},
         {HEAD("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nContent-Length: 3\r\n"), 400},
-        {HEAD("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"), 400},
-        {HEAD("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n"), 400},
+        {HEAD("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"),
+         400},
+        {HEAD("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n"),
+         400},
         {HEAD("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n"
-              "Transfer-Encoding: chunked\r\n"), 400},
+              "Transfer-Encoding: chunked\r\n"),
+         400},
         {HEAD("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n"), 501},
         {HEAD("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n"), 501},
         {HEAD("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n"), 501},
@@ -214,12 +219,23 @@ doubtful_chunks_are_refused(void **state)
         struct str text;
         int status;
     } cases[] = {
-        {STR("\r\n"), 400},          {STR("x\r\n"), 400},         {STR("-1\r\n"), 400},
-        {STR("0x1\r\n"), 400},       {STR("1 \r\na\r\n"), 400},   {STR(" 1\r\na\r\n"), 400},
-        {STR("1\na\r\n"), 400},      {STR("1\r\nab"), 400},       {STR("1\r\na\n"), 400},
-        {STR("1\r\na\rx"), 400},     {STR("1;\x01\r\n"), 400},    {STR(";\r\n"), 400},
-        {STR("fffffffffffffffff\r\n"), 413}, {STR("1000000000000000\r\n"), 413},
-        {STR("0\r\nT: v\n\r\n"), 400}, {STR("1\r\na\r\n"), -1}, {STR("0\r\n"), -1},
+        {STR("\r\n"), 400},
+        {STR("x\r\n"), 400},
+        {STR("-1\r\n"), 400},
+        {STR("0x1\r\n"), 400},
+        {STR("1 \r\na\r\n"), 400},
+        {STR(" 1\r\na\r\n"), 400},
+        {STR("1\na\r\n"), 400},
+        {STR("1\r\nab"), 400},
+        {STR("1\r\na\n"), 400},
+        {STR("1\r\na\rx"), 400},
+        {STR("1;\x01\r\n"), 400},
+        {STR(";\r\n"), 400},
+        {STR("fffffffffffffffff\r\n"), 413},
+        {STR("1000000000000000\r\n"), 413},
+        {STR("0\r\nT: v\n\r\n"), 400},
+        {STR("1\r\na\r\n"), -1},
+        {STR("0\r\n"), -1},
         {STR("0\r\nT: 01234567890123456789012345678901234567890123456789012345678901234"), 431},
     };
     AUTO_BUF struct buf to = BUF_MAX(1000), trailer = BUF_MAX(1000), line = BUF_MAX(1000);

@@ -323,7 +323,8 @@ client_on(struct client *c, struct fixture *f, int fd)
 static int
 dial(struct fixture *f)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(f->port),
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(f->port),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -419,8 +420,9 @@ pipelined_requests_are_answered_in_order(void **state)
     struct fixture *f = *state;
     struct client c;
 
-    talk(f, &c, STR(GET("/") "\r\n" POST("/echo") "Content-Length: 3\r\n\r\nabc\r\n"
-                    GET("/peer") "\r\n" GET("/tag") CLOSE));
+    talk(f, &c,
+         STR(GET("/") "\r\n" POST("/echo") "Content-Length: 3\r\n\r\nabc\r\n" GET(
+             "/peer") "\r\n" GET("/tag") CLOSE));
     assert_int_equal(count(text(&c), "HTTP/1.1 200 OK"), 4);
     assert_true(strstr(text(&c), "hello") < strstr(text(&c), "abc"));
     assert_true(strstr(text(&c), "abc") < strstr(text(&c), "127.0.0.1:"));
@@ -459,8 +461,9 @@ http_1_0_is_closed_unless_asked(void **state)
     talk(f, &c, STR("GET / HTTP/1.0\r\n\r\n"));
     assert_has(&c, "Connection: close\r\n");
     client_done(&c);
-    talk(f, &c, STR("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /stream HTTP/1.0\r\n"
-                    "Connection: keep-alive\r\n\r\n"));
+    talk(f, &c,
+         STR("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /stream HTTP/1.0\r\n"
+             "Connection: keep-alive\r\n\r\n"));
     assert_has(&c, "Connection: keep-alive\r\n\r\nhello");
     assert_has(&c, "Connection: close\r\n\r\nonethree"); /* a stream without chunks ends so */
     client_done(&c);
@@ -472,8 +475,9 @@ head_and_204_have_no_body(void **state)
     struct fixture *f = *state;
     struct client c;
 
-    talk(f, &c, STR("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" "HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n"
-                    GET("/204") "\r\n" GET("/") CLOSE));
+    talk(f, &c,
+         STR("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+             "HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n" GET("/204") "\r\n" GET("/") CLOSE));
     assert_int_equal(count(text(&c), "hello"), 1);
     assert_int_equal(count(text(&c), "Content-Length: 5"), 2);
     assert_null(strstr(text(&c), "one"));
@@ -559,7 +563,7 @@ a_request_may_come_byte_by_byte(void **state)
 {
     struct fixture *f = *state;
     struct str all = STR("\r\n" POST("/echo") "Transfer-Encoding: chunked\r\n" CLOSE
-                         "3;e=1\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n");
+                                              "3;e=1\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n");
     struct client c;
 
     client_open(&c, f, STR_NULL);
@@ -597,8 +601,9 @@ trailers_are_there_at_the_end(void **state)
     struct fixture *f = *state;
     struct client c;
 
-    talk(f, &c, STR(POST("/trailer") "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n" CLOSE
-                    "1\r\na\r\n0\r\nX-Other: 1\r\nX-SUM: 42\r\n\r\n"));
+    talk(f, &c,
+         STR(POST("/trailer") "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n" CLOSE
+                              "1\r\na\r\n0\r\nX-Other: 1\r\nX-SUM: 42\r\n\r\n"));
     assert_has(&c, "\r\n\r\n42");
     client_done(&c);
 }
