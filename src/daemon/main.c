@@ -50,6 +50,7 @@ struct daemon {
     size_t listeners_len;
     char addresses[LISTENERS_MAX * 64];
     bool announced, stopping;
+    bool clean; /* stopped in order: nothing is under way any more */
     int exit_code;
     struct work start_work, housekeeping_work;
     struct err start_err;
@@ -379,6 +380,7 @@ on_logs_flushed(void *arg)
 {
     struct daemon *d = arg;
 
+    d->clean = true;
     loop_stop(d->loop);
 }
 
@@ -401,8 +403,7 @@ on_environments_gone(void *arg)
 static void
 stop(struct daemon *d, const char *why)
 {
-    if (d->stopping) /* asked twice: now */
-    {
+    if (d->stopping) { /* asked twice: now */
         loop_stop(d->loop);
         return;
     }
@@ -613,12 +614,25 @@ start(struct daemon *d, struct err *err)
     return rc;
 }
 
+/* After a stop in order everything is taken apart, which is how a leak shows. After one that was cut
+ * short, what is under way ends with the process. */
 static void
 finish(struct daemon *d)
 {
     for (size_t i = 0; i < d->listeners_len; i++)
         if (d->listeners[i] >= 0)
             close(d->listeners[i]);
+    if (d->clean) {
+        gateway_free(d->gateway);
+        invoker_free(d->invoker);
+        rapi_free(d->rapi);
+        log_writer_free(d->logs);
+        spawner_close(d->spawner);
+        loop_free(d->loop);
+        store_close(d->store);
+        free(d->extra_text);
+        settings_done(&d->settings);
+    }
     log_event(LOG_daemon_stopped, "code=%d", d->exit_code);
 }
 
