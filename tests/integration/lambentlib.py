@@ -137,6 +137,9 @@ class Daemon:
                     self.process.wait(10)
                     raise AssertionError(f"lambentd ended with {self.process.returncode}\n{self.tail()}")
                 line += piece
+        except AssertionError:
+            self.remove()
+            raise
         finally:
             os.close(ready)
         self.port = int(re.search(rb":(\d+)", line)[1])
