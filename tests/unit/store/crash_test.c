@@ -458,6 +458,8 @@ a_full_disk_is_an_ordinary_error(void **state)
     int status;
     pid_t pid;
 
+    store_close(f->st); /* the child shall be forked from one thread */
+    f->st = NULL;
     snprintf(dir, sizeof(dir), "%s/small", f->dir);
     assert_int_equal(mkdir(dir, 0700), 0);
     pid = fork();
