@@ -24,8 +24,8 @@ enum {
     SANDBOX_PIDS_MAX = 4096,
     SANDBOX_CPU_PERMILLE_MAX = 64000,
 };
-#define SLOT_UID_BASE 1879048192u /* 0x70000000: no distribution hands out uids from here to 2^31  \
-                                   */
+/* 0x70000000: no distribution hands out uids from here to 2^31. */
+#define SLOT_UID_BASE 1879048192u
 
 /* clang-format off */
 /* ---- daemon -> spawner's worker ----

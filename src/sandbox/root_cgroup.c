@@ -194,6 +194,36 @@ move_into_leaf(struct cgroups *cg, pid_t daemon, struct err *err)
     return 0;
 }
 
+/* The way back, so that nothing is left: take our controllers away (which fails, rightly, while
+ * another instance uses the same group), then let all who stand in the leaf stand in the group. */
+static void
+move_back(struct cgroups *cg)
+{
+    const int dirs[] = {cg->trees[0].dir_fd, cg->trees[0].base_fd};
+    char text[4096];
+    const char *line;
+
+    for (size_t d = 0; d < ARRAY_LEN(dirs); d++) {
+        if (read_at(dirs[d], "cgroup.subtree_control", text, sizeof(text)) < 0)
+            return;
+        text[strcspn(text, "\n")] = '\0';
+        for (char *rest = text, *word; (word = strsep(&rest, " "));) {
+            struct err ignored = {0}; /* seen below: then the processes can't go back */
+
+            if (*word)
+                (void)write_at(dirs[d], "cgroup.subtree_control", &ignored, "-%s", word);
+        }
+    }
+    if (read_at(dirs[0], "self/cgroup.procs", text, sizeof(text)) <= 0)
+        return;
+    for (line = text; line; line = next_line(line)) {
+        struct err ignored = {0}; /* it may just have ended */
+
+        /* 0: outside of our pid namespace; or, should the worker do this, ourselves. */
+        (void)write_at(dirs[1], "cgroup.procs", &ignored, "%ld", strtol(line, NULL, 10));
+    }
+}
+
 /* ---- instance slots ---- */
 
 static int
@@ -381,7 +411,7 @@ remove_stale(struct cgroups *cg)
  * configured place in it, or "". */
 static int
 find_tree(struct cgroups *cg, const char *controller, const char *self_cgroup, const char *parent,
-          size_t *ret, struct err *err)
+          int v2_root_fd, size_t *ret, struct err *err)
 {
     char controllers[256] = "";
 
@@ -419,7 +449,7 @@ find_tree(struct cgroups *cg, const char *controller, const char *self_cgroup, c
         *ret = cg->trees_len++;
         return 0;
     }
-    (void)read_at(cg->trees[0].base_fd, "cgroup.controllers", controllers, sizeof(controllers));
+    (void)read_at(v2_root_fd, "cgroup.controllers", controllers, sizeof(controllers));
     if (!has_word(controllers, controller, ' '))
         return err_set(err, ERR_UNAVAILABLE,
                        "the control group controller %s is not available here: enable it (kernel "
@@ -449,11 +479,8 @@ prepare_v2(struct cgroups *cg, int root_fd, pid_t daemon, const char *controller
     if (enable(tree->base_fd, controllers, &second) == 0)
         return 0;
     /* Strangers as well: find room further up, outside of their way. */
-    (void)write_at(tree->base_fd, "cgroup.procs", &(struct err){0}, "%d", (int)getpid());
-    if (daemon > 1)
-        (void)write_at(tree->base_fd, "cgroup.procs", &(struct err){0}, "%d", (int)daemon);
+    cgroups_close(cg); /* moves back, gives the slot back */
     cg->moved = false;
-    cgroups_close(cg); /* gives the slot back */
     for (int depth = 0; depth < 32; depth++) {
         struct err ignored = {0};
         int up;
@@ -504,7 +531,7 @@ cgroups_open(struct cgroups *cg, const struct root_config *config, struct err *e
     cg->trees[0].v2 = true;
     cg->trees_len = 1;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (find_tree(cg, names[i], self, config->cgroup_parent, places[i], err) < 0)
+        if (find_tree(cg, names[i], self, config->cgroup_parent, v2_fd, places[i], err) < 0)
             return -(int)err->kind;
         if (*places[i] == 0)
             snprintf(wanted + strlen(wanted), sizeof(wanted) - strlen(wanted), "%s%s",
@@ -548,6 +575,8 @@ cgroups_close(struct cgroups *cg)
     char name[32], path[64];
 
     cgroups_sweep(cg);
+    if (cg->moved)
+        move_back(cg);
     snprintf(name, sizeof(name), "lambent-%u", cg->slot);
     for (size_t i = cg->trees_len; i-- > 0;) { /* the v2 one last: its lock says we are at work */
         int rc;

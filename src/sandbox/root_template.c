@@ -376,10 +376,11 @@ make_template(struct host_binds *binds, int host_etc_fd, struct err *err)
 }
 
 static int
-make_home(int packages_fd, int runtimes_fd, int ids_fd, int ids_show_fd, struct err *err)
+make_home(int packages_fd, int runtimes_fd, int ids_fd, struct err *err)
 {
     static const char *const folders[] = {"packages", "runtimes", "ids", "ids-rw", "scratch"};
     AUTO_FD int root_fd = -1;
+    AUTO_FD int ids_show_fd = -1;
 
     if (new_tmpfs("1m", "0700", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &root_fd,
                   err) < 0 ||
@@ -390,7 +391,11 @@ make_home(int packages_fd, int runtimes_fd, int ids_fd, int ids_show_fd, struct 
             return err_sys(err, "make /%s", folders[i]);
     if (attach(packages_fd, root_fd, "packages", err) < 0 ||
         attach(runtimes_fd, root_fd, "runtimes", err) < 0 ||
-        attach(ids_fd, root_fd, "ids-rw", err) < 0 || attach(ids_show_fd, root_fd, "ids", err) < 0)
+        attach(ids_fd, root_fd, "ids-rw", err) < 0)
+        return -(int)err->kind;
+    /* Only once it is attached: before Linux 6.15 a detached mount cannot be cloned. */
+    if (clone_tree(root_fd, "ids-rw", MOUNT_ATTR_RDONLY, false, &ids_show_fd, err) < 0 ||
+        attach(ids_show_fd, root_fd, "ids", err) < 0)
         return -(int)err->kind;
     return 0;
 }
@@ -406,7 +411,6 @@ template_make(const struct root_config *config, struct template *ret, struct err
     AUTO_FD int packages_fd = -1;
     AUTO_FD int runtimes_fd = -1;
     AUTO_FD int ids_fd = -1;
-    AUTO_FD int ids_show_fd = -1;
     AUTO_FD int self_fd = -1;
     AUTO_FD int home_fd = -1;
     int rc;
@@ -430,8 +434,7 @@ template_make(const struct root_config *config, struct template *ret, struct err
             return -(int)err->kind;
     etc_fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a bare root may have none */
     if (new_tmpfs("64m", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &ids_fd,
-                  err) < 0 ||
-        clone_tree(ids_fd, "", ro, false, &ids_show_fd, err) < 0)
+                  err) < 0)
         return -(int)err->kind;
 
     /* Out of a chroot, should we be in one, to the real root of our copy of the mounts. */
@@ -441,7 +444,7 @@ template_make(const struct root_config *config, struct template *ret, struct err
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return err_sys(err, "make our mounts private");
     ret->ids_fd = openat(ids_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (make_home(packages_fd, runtimes_fd, ids_fd, ids_show_fd, err) < 0)
+    if (make_home(packages_fd, runtimes_fd, ids_fd, err) < 0)
         return err_wrap(err, "worker's root");
     home_fd = openat(proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 

@@ -3,6 +3,7 @@
  */
 #include "help.h"
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -561,10 +562,16 @@ in_a_chroot(void *arg)
     return 0;
 }
 
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
 static void
 it_works_in_a_bare_chroot(void **state)
 {
-    char dir[] = "/tmp/lambent-chroot-XXXXXX", command[100];
+    char dir[] = "/tmp/lambent-chroot-XXXXXX";
     int status;
     pid_t pid;
 
@@ -573,8 +580,8 @@ it_works_in_a_bare_chroot(void **state)
     if (pid == 0)
         _exit(in_a_chroot(dir));
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    snprintf(command, sizeof(command), "rm -rf --one-file-system %s", dir);
-    assert_int_equal(system(command), 0);
+    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* never into a bind */
+    assert_int_equal(access(dir, F_OK), -1);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
 }

@@ -261,7 +261,7 @@ everything_but_tmp_is_read_only(void **state)
     assert_null(strstr(box_out(&b), "root\n"));
     assert_null(strstr(box_out(&b), "mnt"));
     box_run(&b, PROBE, "cat", "/proc/self/mounts", NULL);
-    has_line(&b, "lambent / tmpfs ro,nosuid,relatime,size=65536k,mode=755 0 0");
+    assert_non_null(strstr(box_out(&b), "lambent / tmpfs ro,nosuid,"));
     box_free(&b);
 }
 
