@@ -42,13 +42,19 @@ struct spawner {
     unsigned depth; /* the outermost handler frees */
     struct err why;
     uint32_t sandboxes_max;
+    uint32_t files_max;     /* sandboxes that our own limit of open files allows */
     struct sandbox **table; /* by id */
     uint32_t *free_ids;     /* a ring: an id, and with it a uid, comes back as late as possible */
     uint32_t free_at, free_len;
     struct sandbox *queue, **queue_end;
 };
 
-enum { SANDBOX_MAGIC = 0x5b0c5a9d };
+enum {
+    SANDBOX_MAGIC = 0x5b0c5a9d,
+    SANDBOX_FILES =
+        3 + SANDBOX_FDS_LEN + 3, /* its sockets, cgroup files; pipes and frames of its owner */
+    OTHER_FILES = 256,           /* for everything else in the process */
+};
 
 /* host_sandbox.c, for host_spawner.c */
 void sandbox_on_created(struct sandbox *sb, const struct spawner_reply *reply, const int *fds);

@@ -210,6 +210,11 @@ sandbox_new(struct spawner *sp, const struct sandbox_spec *spec,
         return -(int)err->kind;
     if (sp->free_len == 0)
         return err_set(err, ERR_THROTTLED, "all %u sandboxes are in use", sp->sandboxes_max);
+    if (sp->sandboxes_max - sp->free_len >= sp->files_max)
+        return err_set(err, ERR_THROTTLED,
+                       "the limit of open files allows %u sandboxes; raise it (ulimit -n, systemd: "
+                       "LimitNOFILE=) to at least %u",
+                       sp->files_max, sp->sandboxes_max * SANDBOX_FILES + OTHER_FILES);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return err_sys(err, "make a sandbox's control socket");
     sb = xcalloc(1, sizeof(*sb));

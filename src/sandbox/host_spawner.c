@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -342,6 +343,27 @@ on_control_io(struct io *io, uint32_t events)
 
 /* ---- open, close ---- */
 
+/* A descriptor that the kernel could not give us while it delivered a message is lost without a
+ * word, so we must never get there. Takes as many as the hard limit allows. */
+static uint32_t
+files_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return SANDBOXES_MAX; /* cannot fail with these arguments */
+    if (limit.rlim_cur < limit.rlim_max) {
+        rlim_t soft = limit.rlim_cur;
+
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+            limit.rlim_cur = soft;
+    }
+    if (limit.rlim_cur <= OTHER_FILES)
+        return 0;
+    return (uint32_t)MIN((limit.rlim_cur - OTHER_FILES) / SANDBOX_FILES, (rlim_t)SANDBOXES_MAX);
+}
+
 int
 spawner_open(struct loop *loop, int control_fd, const struct spawner_events *events, void *arg,
              struct spawner **ret, struct err *err)
@@ -356,6 +378,7 @@ spawner_open(struct loop *loop, int control_fd, const struct spawner_events *eve
     sp->arg = arg;
     sp->control_fd = control_fd;
     sp->request_fd = -1;
+    sp->files_max = files_max();
     sp->queue_end = &sp->queue;
     if (io_open(loop, &sp->control_io, control_fd, EPOLLIN, on_control_io, err) < 0) {
         free(sp);

@@ -1,8 +1,11 @@
 /* From a fresh clone of the worker to a finished sandbox: what pid 1 does before it serves. The
  * order matters, each step needs rights that a later one gives up:
  *
- *   wait until the worker has put us into our cgroups (whatever we allocate counts there)
- *   mounts → lo and the Runtime API's listener → limits → capabilities, uid → seccomp
+ *   mounts → lo and the Runtime API's listener → limits → wait until the worker has put us into our
+ *   v1 cgroups → cgroup namespace → capabilities, uid → seccomp
+ *
+ * The wait comes as late as it may, before anything of the user runs: entering a v1 group waits for
+ * RCU, up to 10 ms, in which the rest gets done. (Into a v2 group we are born.)
  *
  * The child is a copy of the single-threaded worker, so any libc function may be called; it never
  * executes another program, which saves the 100-odd microseconds of an exec. What it inherits of
@@ -97,7 +100,7 @@ make_mounts(const struct init_args *args, struct err *err)
                                   {"mode", "1777"},  {"uid", id},    {"gid", id},
                                   {NULL, NULL}};
 
-    if (setns(args->template_fd, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
+    if (setns(args->template_fd, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
         return err_sys(err, "make a mount namespace");
     if (chdir("/") < 0)
         return err_sys(err, "go to /");
@@ -145,7 +148,9 @@ set_limits(struct err *err)
         const char *name;
     } limits[] = {
         {RLIMIT_NOFILE, FILES_MAX, "open files"},
-        {RLIMIT_CORE, 0, "core dumps"},
+        /* Not 0: where core_pattern is a pipe (apport, systemd-coredump) that would still run the
+         * host's handler, as root, on a crash; 1 is the kernel's word for "not even then". */
+        {RLIMIT_CORE, 1, "core dumps"},
         {RLIMIT_MEMLOCK, 64 << 10, "locked memory"},
         {RLIMIT_MSGQUEUE, 0, "message queues"},
         {RLIMIT_NICE, 0, "nice"},
@@ -212,8 +217,6 @@ init_setup(const struct init_args *args, int *ret_listener_fd, struct err *err)
     AUTO_FD int null_fd = -1;
     uint64_t go;
 
-    if (read(args->go_fd, &go, sizeof(go)) != sizeof(go))
-        return err_sys(err, "wait for the control groups");
     if (make_mounts(args, err) < 0)
         return -(int)err->kind;
     if (sethostname("sandbox", 7) < 0)
@@ -224,6 +227,10 @@ init_setup(const struct init_args *args, int *ret_listener_fd, struct err *err)
     null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(null_fd, 2) < 0)
         return err_sys(err, "open /dev/null");
+    if (read(args->go_fd, &go, sizeof(go)) != sizeof(go))
+        return err_sys(err, "wait for the control groups");
+    if (unshare(CLONE_NEWCGROUP) < 0) /* whose root is where we now are */
+        return err_sys(err, "make a cgroup namespace");
     return drop_rights(args, err);
 }
 

@@ -244,8 +244,12 @@ setup(struct supervisor *s, int argc, char **argv, struct err *err)
     /* A terminal's ctrl-C is for the daemon, which stops in order; we follow when it is gone. */
     if (setsid() < 0 && errno != EPERM)
         return err_sys(err, "leave the terminal");
+    for (int signo = 1; signo <= SIGRTMAX; signo++)
+        (void)signal(signo, SIG_DFL); /* what a nohup ignored would reach every runtime */
     (void)signal(SIGPIPE, SIG_IGN);
     umask(022);
+    if (chdir("/") < 0)
+        return err_sys(err, "go to /");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return err_sys(err, "give up gaining rights");
     return cgroups_open(&s->cg, &s->config, err);

@@ -29,7 +29,13 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-enum { COPY_BYTES_MAX = 16 << 20, COPY_FILE_MAX = 4 << 20, COPY_DEPTH_MAX = 6, PATH_LEN_MAX = 512 };
+enum {
+    COPY_BYTES_MAX = 16 << 20,
+    COPY_FILE_MAX = 4 << 20,
+    COPY_DEPTH_MAX = 6,
+    PATH_LEN_MAX = 512,
+    IDS_KIB = 16, /* a folder with two files of a page each, and to spare */
+};
 
 /* clang-format off */
 /* Of the host's /etc, what programs under /usr can't do without. Only what everybody may read. */
@@ -413,6 +419,7 @@ template_make(const struct root_config *config, struct template *ret, struct err
     AUTO_FD int ids_fd = -1;
     AUTO_FD int self_fd = -1;
     AUTO_FD int home_fd = -1;
+    char ids_size[24];
     int rc;
 
     if (unshare(CLONE_NEWNS) < 0)
@@ -433,8 +440,9 @@ template_make(const struct root_config *config, struct template *ret, struct err
         if (bind_one(&binds, config->show_dirs[i], true, err) < 0)
             return -(int)err->kind;
     etc_fd = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* a bare root may have none */
-    if (new_tmpfs("64m", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &ids_fd,
-                  err) < 0)
+    snprintf(ids_size, sizeof(ids_size), "%uk", IDS_KIB * (config->sandboxes_max + 1));
+    if (new_tmpfs(ids_size, "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                  &ids_fd, err) < 0)
         return -(int)err->kind;
 
     /* Out of a chroot, should we be in one, to the real root of our copy of the mounts. */

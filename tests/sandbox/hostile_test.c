@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -499,6 +500,30 @@ one_more_than_the_maximum_is_throttled(void **state)
     host_close(&h);
 }
 
+static void
+too_few_open_files_throttle_before_a_descriptor_is_lost(void **state)
+{
+    static const struct sandbox_events events = {NULL, NULL,
+                                                 (void (*)(void *, const struct err *))abort};
+    struct sandbox_spec spec = spec_default();
+    struct host h;
+    struct box b[2];
+    struct sandbox *sb;
+    struct err err = {0};
+
+    /* For good, as far as we may not raise it again: this is the last test. */
+    assert_int_equal(prlimit(0, RLIMIT_NOFILE, &(struct rlimit){280, 280}, NULL), 0);
+    host_open(&h, MAX);
+    box_new(&h, &b[0], &spec);
+    box_new(&h, &b[1], &spec);
+    assert_int_equal(sandbox_new(h.sp, &spec, &events, NULL, &sb, &err) < 0 ? (int)err.kind : 0,
+                     ERR_THROTTLED);
+    assert_non_null(strstr(err.text, "open files allows 2 sandboxes"));
+    box_free(&b[0]);
+    box_free(&b[1]);
+    host_close(&h);
+}
+
 /* A bare chroot: its / is no mount point, there is no /proc, no /sys, no /run. Runs in a child, in
  * a mount namespace of its own. */
 static int
@@ -605,6 +630,7 @@ main(int argc, char **argv)
         cmocka_unit_test(two_instances_live_side_by_side),
         cmocka_unit_test(one_more_than_the_maximum_is_throttled),
         cmocka_unit_test(it_works_in_a_bare_chroot),
+        cmocka_unit_test(too_few_open_files_throttle_before_a_descriptor_is_lost),
     };
 
     if (geteuid() != 0) {
