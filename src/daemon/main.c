@@ -653,23 +653,28 @@ main(int argc, char **argv)
     switch (action) {
     case SETTINGS_HELP:
         settings_help(stdout);
-        return 0;
+        break;
     case SETTINGS_MAN:
         settings_man(stdout);
-        return 0;
+        break;
     case SETTINGS_VERSION:
         printf("lambentd %s\n", LAMBENT_VERSION);
-        return 0;
+        break;
     case SETTINGS_API:
         if (op_describe_text(&text))
             fwrite(text.at, 1, text.len, stdout);
-        return 0;
+        break;
     case SETTINGS_RUN:
         break;
+    }
+    if (action != SETTINGS_RUN) {
+        settings_done(&d.settings);
+        return 0;
     }
     if (!log_level_parse(str_of(d.settings.log_level), &level)) {
         fprintf(stderr, "lambentd: log_level: '%s' is not debug, info, warn or error\n",
                 d.settings.log_level);
+        settings_done(&d.settings);
         return 2;
     }
     log_set_level(level);
