@@ -530,6 +530,17 @@ http_server_listen(struct http_server *s, int listen_fd, struct err *err)
     return 0;
 }
 
+/* One tag cannot have so many that counting them each time would matter. */
+static unsigned
+tag_connections(struct http_server *s, const void *tag)
+{
+    unsigned n = 0;
+
+    for (struct conn *c = *tag_bucket(s, tag); c; c = c->tag_next)
+        n += c->tag == tag;
+    return n;
+}
+
 int
 http_server_adopt(struct http_server *s, int fd, void *tag, struct err *err)
 {
@@ -540,6 +551,12 @@ http_server_adopt(struct http_server *s, int fd, void *tag, struct err *err)
         refuse(s, "connections_max", 0);
         return err_set(err, ERR_UNAVAILABLE, "%s has %u connections already", s->config.name,
                        s->connections);
+    }
+    if (tag && s->config.per_tag_max && tag_connections(s, tag) >= s->config.per_tag_max) {
+        (void)close(fd);
+        refuse(s, "per_tag_max", 0);
+        return err_set(err, ERR_UNAVAILABLE, "one peer of %s has %u connections already",
+                       s->config.name, s->config.per_tag_max);
     }
     if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)) {
         int rc = err_sys(err, "adopt fd %d", fd);
