@@ -55,7 +55,9 @@ on_frame(struct rapi_runtime *rt, enum frame_type type, struct str body)
 
     switch (type) {
     case FRAME_NEXT:
-        if (body.len != 0 || !rapi_allowed(rt, RAPI_CALL_NEXT) || rt->state == RAPI_RUNNING)
+        /* Stricter than over HTTP: there is no connection that could have been lost. */
+        if (body.len != 0 || !rapi_allowed(rt, RAPI_CALL_NEXT) || rt->state == RAPI_RUNNING ||
+            rt->state == RAPI_READY)
             broken(rt, "NEXT out of order");
         else
             rapi_next(rt);
@@ -92,8 +94,12 @@ flush_out(struct rapi_runtime *rt)
     while (rt->out.len > 0) {
         ssize_t n = send(rt->frames.fd, rt->out.at, rt->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
+        if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
+            buf_done(&rt->out); /* it reads no more; if it is gone, the read side tells */
+            break;
+        }
         if (n < 0)
-            break; /* full: EPOLLOUT comes; gone: the read side tells */
+            break; /* full: EPOLLOUT comes */
         buf_shift(&rt->out, (size_t)n);
     }
     io_set(&rt->frames, rt->out.len ? EPOLLIN | EPOLLOUT : EPOLLIN);
@@ -102,15 +108,18 @@ flush_out(struct rapi_runtime *rt)
 }
 
 /* Frames in rt->in, as many as are whole. A callback may stop or restart the runtime: then the
- * socket is another one, and what was left in the buffer is gone. */
+ * socket is another one, and what was left in the buffer is gone. The bytes are held here meanwhile,
+ * since a callback may rely on what it was given until it returns. */
 static void
 parse_in(struct rapi_runtime *rt)
 {
     uint32_t generation = rt->frames_generation;
+    AUTO_BUF struct buf in = rt->in;
     size_t done = 0;
 
-    while (rt->in.len - done >= HEADER) {
-        const char *at = rt->in.at + done;
+    rt->in = BUF_MAX(in.max);
+    while (in.len - done >= HEADER) {
+        const char *at = in.at + done;
         uint32_t len;
 
         memcpy(&len, at, 4);
@@ -118,16 +127,18 @@ parse_in(struct rapi_runtime *rt)
             broken(rt, "malformed header");
             return;
         }
-        if (rt->in.len - done - HEADER < len)
+        if (in.len - done - HEADER < len)
             break;
         done += HEADER + len;
         on_frame(rt, (enum frame_type)(uint8_t)at[4], (struct str){at + HEADER, len});
         if (rt->frames_generation != generation)
             return;
     }
-    buf_shift(&rt->in, done);
-    if (rt->in.len == 0 && rt->in.cap > KEEP_MAX)
-        buf_done(&rt->in);
+    buf_shift(&in, done);
+    if (in.len > 0 || in.cap <= KEEP_MAX) {
+        rt->in = in;
+        in = BUF_MAX(in.max);
+    }
 }
 
 static void
@@ -207,6 +218,7 @@ rapi_frames_deliver(struct rapi_runtime *rt)
     struct iovec iov[2];
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
     AUTO_BUF struct buf large = BUF_MAX(1 << 20);
+    size_t sent;
     ssize_t n;
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
@@ -234,8 +246,9 @@ rapi_frames_deliver(struct rapi_runtime *rt)
         return;
     if ((size_t)n < len)
         buf_add(&rt->out, (char *)iov[0].iov_base + n, len - (size_t)n);
-    buf_add(&rt->out, inv->payload.at + ((size_t)n > len ? (size_t)n - len : 0),
-            inv->payload.len - ((size_t)n > len ? (size_t)n - len : 0));
+    sent = (size_t)n > len ? (size_t)n - len : 0; /* of the payload */
+    if (sent < inv->payload.len)
+        buf_add(&rt->out, inv->payload.at + sent, inv->payload.len - sent);
     ASSERT(!rt->out.overflow);
     io_set(&rt->frames, EPOLLIN | EPOLLOUT);
 }

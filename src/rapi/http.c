@@ -4,15 +4,18 @@
  * current invocation may buffer a body. */
 #include "rapi/rapi_internal.h"
 #include "base/log.h"
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define BASE "/2018-06-01"
+enum { LISTENER_PAUSE_US = 50 * 1000 };
 static const char json_type[] = "application/json";
 
 struct post { /* http_arg of a request that brings a body */
     enum rapi_call call;
     struct buf body;
+    char request_id[64]; /* whose answer it is */
     char type[128];
     char content_type[256];
     bool streaming;
@@ -139,6 +142,8 @@ begin_post(struct rapi_runtime *rt, struct http_exchange *x, enum rapi_call call
     post->call = call;
     post->body = BUF_MAX(RAPI_RESPONSE_MAX);
     post->streaming = str_eq_nocase(mode, STR("streaming"));
+    if (rt->inv)
+        (void)str_copy(post->request_id, sizeof(post->request_id), str_of(rt->inv->request_id));
     (void)str_copy(post->type, sizeof(post->type),
                    http_header_get(x, "Lambda-Runtime-Function-Error-Type")); /* too long: unknown */
     (void)str_copy(post->content_type, sizeof(post->content_type),
@@ -187,19 +192,19 @@ on_body(void *server_arg, struct http_exchange *x, struct str piece)
         buf_str(&post->body, piece); /* http_body_max() keeps it within the buffer */
 }
 
-static struct str
-default_error_body(struct rapi_runtime *rt, struct post *post)
+/* Still? Other connections, and frames, moved the machine while this body came in. */
+static bool
+still_allowed(const struct rapi_runtime *rt, const struct post *post)
 {
-    buf_fmt(&post->body, "{\"errorType\":\"%s\",\"errorMessage\":\"RequestId: %s Error: %s\"}",
-            post->type[0] ? post->type : "Runtime.Unknown", rt->inv ? rt->inv->request_id : "",
-            "Unknown application error occurred");
-    return buf_view(&post->body);
+    return rapi_allowed(rt, post->call) &&
+           (post->call == RAPI_CALL_INIT_ERROR ||
+            str_is(str_of(post->request_id), rt->inv->request_id));
 }
 
 /* A streamed answer that is collected for a buffered caller may still end in an error, told by
  * trailers: the type in clear, the body in base64. */
 static bool
-trailer_error(struct http_exchange *x, struct post *post, struct str *ret_type, struct str *ret_body)
+trailer_error(struct http_exchange *x, struct post *post)
 {
     struct str type = http_trailer_get(x, "Lambda-Runtime-Function-Error-Type");
     struct str body = http_trailer_get(x, "Lambda-Runtime-Function-Error-Body");
@@ -212,8 +217,8 @@ trailer_error(struct http_exchange *x, struct post *post, struct str *ret_type, 
         n = base64_decode(body, (uint8_t *)post->body.at);
         post->body.len = n > 0 ? (size_t)n : 0;
     }
-    *ret_type = type;
-    *ret_body = buf_view(&post->body);
+    /* The trailer goes with the exchange, which a callback may drop. Too long: unknown. */
+    (void)str_copy(post->type, sizeof(post->type), type);
     return true;
 }
 
@@ -222,29 +227,25 @@ on_end(void *server_arg, struct http_exchange *x)
 {
     struct rapi_runtime *rt = http_conn_tag(x);
     struct post *post = http_arg(x);
-    struct str type, body;
 
     if (!post || rt->answering != x)
         return; /* answered at its head */
     rt->answering = NULL;
     http_set_arg(x, NULL);
-    if (!rapi_allowed(rt, post->call)) { /* the invocation ended while the body came in */
+    if (!still_allowed(rt, post)) {
         respond_forbidden(x, rt, post->call);
     } else {
+        bool failed = post->call == RAPI_CALL_ERROR ||
+                      (post->call == RAPI_CALL_RESPONSE && trailer_error(x, post));
+        struct str body = buf_view(&post->body);
+
         respond_json(x, 202, "{\"status\":\"OK\"}\n");
-        body = buf_view(&post->body);
-        if (post->call == RAPI_CALL_RESPONSE && trailer_error(x, post, &type, &body))
-            rapi_error(rt, type, body);
-        else if (post->call == RAPI_CALL_RESPONSE)
+        if (post->call == RAPI_CALL_INIT_ERROR)
+            rapi_init_error(rt, str_of(post->type), body);
+        else if (failed)
+            rapi_error(rt, str_of(post->type), body);
+        else
             rapi_response(rt, str_of(post->content_type), body);
-        else {
-            if (body.len == 0)
-                body = default_error_body(rt, post);
-            if (post->call == RAPI_CALL_ERROR)
-                rapi_error(rt, str_of(post->type), body);
-            else
-                rapi_init_error(rt, str_of(post->type), body);
-        }
     }
     buf_done(&post->body);
     free(post);
@@ -265,9 +266,11 @@ on_too_large(void *server_arg, struct http_exchange *x)
 
         rt->answering = NULL;
         http_set_arg(x, NULL);
-        if (post->call == RAPI_CALL_INIT_ERROR)
+        if (!still_allowed(rt, post))
+            ; /* somebody else was quicker */
+        else if (post->call == RAPI_CALL_INIT_ERROR)
             rapi_init_error(rt, str_of(post->type), STR_NULL);
-        else if (rapi_allowed(rt, post->call))
+        else
             rapi_too_large(rt, length > 0 ? (uint64_t)length : (uint64_t)post->body.len + 1);
         buf_done(&post->body);
         free(post);
@@ -284,10 +287,20 @@ on_gone(void *server_arg, struct http_exchange *x, bool sent)
         rt->next = NULL;
     if (rt->answering == x)
         rt->answering = NULL;
-    if (post) {
-        buf_done(&post->body);
-        free(post);
-    }
+    if (!post)
+        return;
+    /* A stream that was cut off can't be sent again; anything else the runtime may repeat. (When the
+     * runtime was stopped, nothing is allowed any more.) */
+    if (post->streaming && still_allowed(rt, post))
+        rapi_error(rt, STR("Runtime.TruncatedResponse"), STR_NULL);
+    buf_done(&post->body);
+    free(post);
+}
+
+static void
+on_listener_pause(struct timer *t)
+{
+    io_set(&CONTAINER_OF(t, struct rapi_runtime, listener_pause)->listener, EPOLLIN);
 }
 
 static void
@@ -299,9 +312,15 @@ on_connection(struct io *io, uint32_t events)
         struct err err = {0};
         int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            /* Who knocks waits in the backlog. Without the pause the loop would spin. */
+            io_set(&rt->listener, 0);
+            timer_set(rt->rapi->loop, &rt->listener_pause, LISTENER_PAUSE_US, on_listener_pause);
+        }
         if (fd < 0)
             return;
-        if (http_server_adopt(rt->rapi->http, fd, rt, &err) < 0)
+        /* Over a limit is told by the server, once a second: user code must not fill our log. */
+        if (http_server_adopt(rt->rapi->http, fd, rt, &err) < 0 && err.kind != ERR_UNAVAILABLE)
             log_event(LOG_connection_refused, "server=rapi why=\"%s\"", err.text);
     }
 }
@@ -309,7 +328,12 @@ on_connection(struct io *io, uint32_t events)
 int
 rapi_runtime_listen(struct rapi_runtime *rt, int listener_fd, struct err *err)
 {
+    int flags = fcntl(listener_fd, F_GETFL);
+
+    if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(listener_fd, F_SETFL, flags | O_NONBLOCK) < 0))
+        return err_sys(err, "Runtime API's listener"); /* accept() must not hold up the loop */
     io_close(&rt->listener);
+    timer_stop(&rt->listener_pause);
     return io_open(rt->rapi->loop, &rt->listener, listener_fd, EPOLLIN, on_connection, err);
 }
 
@@ -339,6 +363,7 @@ rapi_http_new(struct rapi *r, unsigned connections_max, struct err *err)
         .head_ms = 0,
         .body_ms = 0,
         .head_bytes_max = 32768,
+        .eof_is_gone = true, /* its `next` must not swallow an invocation */
     };
 
     return http_server_new(r->loop, &config, &handlers, r, &r->http, err);

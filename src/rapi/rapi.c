@@ -97,21 +97,43 @@ clean_type(struct str type)
     return function ? STR("Function.Unknown") : STR("Runtime.Unknown");
 }
 
+/* The body of an error that came without one. The type is clean: nothing in it needs escaping. */
+static struct str
+default_body(char room[static 400], struct str type, const struct rapi_invocation *inv)
+{
+    int n = snprintf(room, 400,
+                     "{\"errorType\":\"%.*s\",\"errorMessage\":\"RequestId: %s Error: Unknown "
+                     "application error occurred\"}",
+                     STR_FMT(type), inv ? inv->request_id : "");
+
+    return (struct str){room, (size_t)MIN(n, 399)};
+}
+
 void
 rapi_error(struct rapi_runtime *rt, struct str type, struct str body)
 {
+    char room[400];
+
     ASSERT(rapi_allowed(rt, RAPI_CALL_ERROR));
+    type = clean_type(type);
+    if (body.len == 0)
+        body = default_body(room, type, rt->inv);
     rt->state = RAPI_RESPONSE_SENT;
     rt->inv = NULL;
-    rt->events->on_error(rt->arg, clean_type(type), body);
+    rt->events->on_error(rt->arg, type, body);
 }
 
 void
 rapi_init_error(struct rapi_runtime *rt, struct str type, struct str body)
 {
+    char room[400];
+
     ASSERT(rapi_allowed(rt, RAPI_CALL_INIT_ERROR));
+    type = clean_type(type);
+    if (body.len == 0)
+        body = default_body(room, type, NULL);
     rt->state = RAPI_INIT_ERROR;
-    rt->events->on_init_error(rt->arg, clean_type(type), body);
+    rt->events->on_init_error(rt->arg, type, body);
 }
 
 void
@@ -171,6 +193,7 @@ rapi_runtime_free(struct rapi_runtime *rt)
         return;
     rapi_runtime_stop(rt);
     io_close(&rt->listener);
+    timer_stop(&rt->listener_pause);
     free(rt);
 }
 

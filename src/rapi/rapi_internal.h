@@ -36,6 +36,7 @@ struct rapi_runtime {
     const struct rapi_invocation *inv; /* in RUNNING */
     /* HTTP */
     struct io listener;
+    struct timer listener_pause;
     struct http_exchange *next;      /* held until there is an invocation */
     struct http_exchange *answering; /* the one whose body is the answer */
     /* frames */

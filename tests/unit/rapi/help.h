@@ -83,8 +83,13 @@ on_broken(void *arg, const char *why)
     snprintf(got.why, sizeof(got.why), "%s", why);
 }
 
-static const struct rapi_events recorder = {on_next, on_response, on_error, on_init_error,
-                                            on_broken};
+static const struct rapi_events recorder = {
+    .on_next = on_next,
+    .on_response = on_response,
+    .on_error = on_error,
+    .on_init_error = on_init_error,
+    .on_broken = on_broken,
+};
 
 static void
 deliver(void)
