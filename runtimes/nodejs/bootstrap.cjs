@@ -1,4 +1,4 @@
-/* The Node.js runtime: `node /var/runtime/bootstrap.cjs FD`, FD being the frames socket
+/* The Node.js runtime: `node /var/runtime/bootstrap.cjs FD [wait]`, FD being the frames socket
  * (docs/PROTOCOL.md, section 1). Loads the handler, then answers INVOKE frames until the socket
  * closes.
  *
@@ -20,7 +20,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const util = require('node:util');
 
-const INVOKE = 1, NEXT = 2, RESPONSE = 3, ERROR = 4, INIT_ERROR = 5;
+const INVOKE = 1, NEXT = 2, RESPONSE = 3, ERROR = 4, INIT_ERROR = 5, ASSIGN = 6, PREPARED = 7;
 const HEADER_LEN = 8;
 const RESPONSE_MAX = 6 * 1024 * 1024 + 100;
 const FRAME_MAX = RESPONSE_MAX + 65536;
@@ -30,6 +30,46 @@ const EXIT_UNCAUGHT = 129, EXIT_REJECTION = 128, EXIT_UNSETTLED = 13;
 
 const env = process.env;
 const framesFd = Number(process.argv[2]);
+
+/* A generic start: this file is compiled and the modules that every function needs are loaded, then we
+ * sleep in a read until we are told which function we are. All below runs after that. */
+function readExactly(length) {
+  const data = Buffer.alloc(length);
+  for (let at = 0; at < length;) {
+    const n = fs.readSync(framesFd, data, at, length - at, null);
+    if (n === 0)
+      process.exit(0); /* never needed */
+    at += n;
+  }
+  return data;
+}
+
+function waitForAssignment() {
+  require('node:net');
+  require('node:module');
+  require('node:url');
+  JSON.parse(JSON.stringify({ a: [1, 2.5, null, true, 'text\u00e9'] }));
+  fs.writeSync(framesFd, Buffer.from([0, 0, 0, 0, PREPARED, 0, 0, 0]));
+  const head = readExactly(HEADER_LEN);
+  if (head[4] !== ASSIGN)
+    process.exit(1);
+  const body = readExactly(head.readUInt32LE(0));
+  for (const name of Object.keys(env))
+    delete env[name];
+  for (let at = 0; at < body.length;) {
+    const end = at + 4 + body.readUInt32LE(at);
+    const text = body.toString('utf8', at + 4, end);
+    const equals = text.indexOf('=');
+    env[text.slice(0, equals)] = text.slice(equals + 1);
+    at = end;
+  }
+  process.argv.length = 3;
+  process.chdir(env.LAMBDA_TASK_ROOT ?? '/var/task'); /* it was mounted meanwhile */
+}
+
+if (process.argv[3] === 'wait')
+  waitForAssignment();
+
 const generation = (() => {
   const id = /^AWS_Lambda_nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV ?? '');
   return Number(id ? id[1] : process.versions.node.split('.')[0]);

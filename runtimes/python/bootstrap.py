@@ -1,5 +1,5 @@
-# The Python runtime's entry point: `python3 -S /var/runtime/bootstrap.py FD`, FD being the frames
-# socket (docs/PROTOCOL.md, section 1).
+# The Python runtime's entry point: `python3 -S /var/runtime/bootstrap.py FD [wait]`, FD being the
+# frames socket (docs/PROTOCOL.md, section 1).
 #
 # Python compiles its main script anew on every start and caches only imported modules, so this file
 # does nothing but import the one with the work in it.
@@ -8,4 +8,4 @@ if __name__ == "__main__":  # not so in children of multiprocessing's "spawn", w
 
     import _lambent_runtime
 
-    _lambent_runtime.main(int(sys.argv[1]))
+    _lambent_runtime.main(int(sys.argv[1]), wait=sys.argv[2:] == ["wait"])

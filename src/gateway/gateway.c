@@ -284,9 +284,9 @@ on_health(struct exchange *e)
 
     buf_fmt(&e->rq.body_out,
             "{\"status\":\"ok\",\"version\":\"%s\",\"running\":%u,\"environments\":%u,\"idle\":%u,"
-            "\"frozen\":%u,\"invocations\":%llu,\"cold_starts\":%llu,\"errors\":%llu,"
+            "\"frozen\":%u,\"pooled\":%u,\"invocations\":%llu,\"cold_starts\":%llu,\"errors\":%llu,"
             "\"throttles\":%llu,\"log_lines_dropped\":%llu}\n",
-            LAMBENT_VERSION, s.running, s.environments, s.idle, s.frozen,
+            LAMBENT_VERSION, s.running, s.environments, s.idle, s.frozen, s.pooled,
             (unsigned long long)s.invocations, (unsigned long long)s.cold_starts,
             (unsigned long long)s.errors, (unsigned long long)s.throttles,
             (unsigned long long)log_writer_dropped(e->rq.api->logs));

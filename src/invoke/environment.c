@@ -2,7 +2,8 @@
  *
  * Its life (ENV_STATES), after AWS's INIT / INVOKE / reset:
  *
- *   BUILDING → INIT ─ok→ IDLE ⇄ BUSY
+ *   POOLED → ASSIGNING ┐
+ *             BUILDING ┴→ INIT ─ok→ IDLE ⇄ BUSY
  *                └─failed→ EMPTY ─assigned→ LATE_INIT ─ok→ BUSY
  *   BUSY, LATE_INIT ─timeout, exit, broken→ RESET → EMPTY       (/tmp survives)
  *   any → GOING → freed in on_gone()
@@ -119,17 +120,13 @@ make_pipe(int ret[2], struct err *err)
     return 0;
 }
 
+/* What this environment's runtime is started with; everything lies in the arena. */
 static int
-start_runtime(struct environment *env, struct err *err)
+build_start(struct environment *env, struct arena *a, char ***ret_envp, char ***ret_argv,
+            struct err *err)
 {
-    struct function *fn = env->fn;
-    AUTO_FD int out_w = -1, log_w = -1, frames = -1;
-    struct arena *a = arena_new(1 << 20);
-    struct runtime_env re = fn->env;
+    struct runtime_env re = env->fn->env;
     char access_key[24], secret[44], token[132];
-    char **argv, **envp;
-    int out[2] = {-1, -1}, log[2] = {-1, -1}, rc;
-    bool managed = fn->runtime.frames;
 
     /* Well-formed but worthless: our own services do not check them on loopback. */
     memcpy(access_key, "ASIA", 4);
@@ -139,33 +136,60 @@ start_runtime(struct environment *env, struct err *err)
             *c = (char)(*c - 'a' + 'A');
     random_hex(secret, 40);
     random_hex(token, 128);
-    re.access_key_id = str_of(access_key);
-    re.secret_access_key = str_of(secret);
-    re.session_token = str_of(token);
+    re.access_key_id = arena_str(a, str_of(access_key));
+    re.secret_access_key = arena_str(a, str_of(secret));
+    re.session_token = arena_str(a, str_of(token));
     re.log_stream = str_of(env->log_stream);
+    return runtime_env_build(&env->fn->runtime, &re, a, ret_envp, ret_argv, err);
+}
 
-    rc = runtime_env_build(&fn->runtime, &re, a, &envp, &argv, err);
-    if (rc >= 0)
-        rc = make_pipe(out, err);
-    if (rc >= 0 && managed)
+/* Pipes for its logs, a socket for its frames, and the process. `generic`: it only prepares. */
+static int
+start_process(struct environment *env, const struct runtime_choice *rt, char **argv, char **envp,
+              bool generic, struct err *err)
+{
+    AUTO_FD int out_w = -1, log_w = -1, frames = -1;
+    int out[2] = {-1, -1}, log[2] = {-1, -1}, rc;
+
+    rc = make_pipe(out, err);
+    if (rc >= 0 && rt->frames)
         rc = make_pipe(log, err);
     out_w = out[1];
     log_w = log[1];
     if (rc >= 0)
         rc = capture_open(env->capture, out[0], log[0], err);
-    if (rc >= 0)
-        rc = rapi_runtime_start(env->runtime, managed ? &frames : NULL, err);
+    if (rc >= 0 && generic)
+        rc = rapi_runtime_prestart(env->runtime, &frames, err);
+    else if (rc >= 0)
+        rc = rapi_runtime_start(env->runtime, rt->frames ? &frames : NULL, err);
     if (rc >= 0)
         rc = sandbox_start(env->sandbox, argv, envp, out_w, log_w, frames, err);
-    arena_free(a);
-    if (rc < 0)
-        return rc;
-    env->alive = true;
+    if (rc >= 0)
+        env->alive = true;
+    return rc;
+}
+
+static void
+init_begins(struct environment *env)
+{
     env->init_started_us = clock_us();
     free(env->init_error_body);
     env->init_error_body = NULL;
     env->init_error_type[0] = '\0';
-    return 0;
+}
+
+static int
+start_runtime(struct environment *env, struct err *err)
+{
+    AUTO(arena_free) struct arena *a = arena_new(1 << 20);
+    char **argv, **envp;
+    int rc = build_start(env, a, &envp, &argv, err);
+
+    if (rc >= 0)
+        rc = start_process(env, &env->fn->runtime, argv, envp, false, err);
+    if (rc >= 0)
+        init_begins(env);
+    return rc;
 }
 
 /* ---- the runtime is done for ---- */
@@ -242,12 +266,23 @@ on_next(void *arg)
         env->state = ENV_IDLE;
         place_free(env);
         break;
+    case ENV_POOLED:
+    case ENV_ASSIGNING:
     case ENV_IDLE:
     case ENV_EMPTY:
     case ENV_RESET:
     case ENV_GOING:
         break;
     }
+}
+
+static void
+on_prepared(void *arg)
+{
+    struct environment *env = arg;
+
+    if (env->state == ENV_POOLED && !env->pooled)
+        pool_ready(env);
 }
 
 static void
@@ -300,7 +335,8 @@ on_broken(void *arg, const char *why)
     struct environment *env = arg;
     struct err err = {0};
 
-    log_event(LOG_environment_reset, "fn=%.*s why=\"%s\"", STR_FMT(env->fn->name), why);
+    log_event(LOG_environment_reset, "fn=%.*s why=\"%s\"", STR_FMT(env->fn ? env->fn->name : STR("-")),
+              why);
     (void)sandbox_kill(env->sandbox, &err); /* its exit is reported and answered as any other */
 }
 
@@ -310,6 +346,7 @@ static const struct rapi_events runtime_events = {
     .on_error = on_error,
     .on_init_error = on_init_error,
     .on_broken = on_broken,
+    .on_prepared = on_prepared,
 };
 
 /* ---- deadlines ---- */
@@ -448,7 +485,37 @@ on_ready(void *arg, int listener_fd)
     if (rapi_runtime_listen(env->runtime, listener_fd, &err) < 0) {
         log_event(LOG_sandbox_failed, "step=listen why=\"%s\"", err.text);
         environment_destroy(env, &err);
+    } else if (env->state == ENV_POOLED && !env->pool->runtime.frames) {
+        pool_ready(env); /* nothing of a custom runtime can start before its code is there */
     }
+}
+
+/* The code is in place: the generic environment becomes the function's. */
+static void
+on_assigned(void *arg)
+{
+    struct environment *env = arg;
+    AUTO(arena_free) struct arena *a = NULL;
+    char **argv, **envp;
+    struct err err = {0};
+    int rc;
+
+    if (env->state != ENV_ASSIGNING)
+        return;
+    env->state = ENV_INIT;
+    if (!env->fn->runtime.frames) {
+        uint64_t began_us = env->init_started_us;
+
+        rc = start_runtime(env, &err);
+        env->init_started_us = began_us;
+    } else {
+        a = arena_new(1 << 20);
+        rc = build_start(env, a, &envp, &argv, &err);
+        if (rc >= 0)
+            rc = rapi_runtime_assign(env->runtime, envp, &err);
+    }
+    if (rc < 0)
+        environment_destroy(env, &err);
 }
 
 static void
@@ -457,9 +524,20 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
     struct environment *env = arg;
     struct invocation *inv = env->inv;
     char what[240], text[400];
-    const char *type = classify_exit(env, how, what);
+    const char *type;
 
+    if (env->state == ENV_GOING) /* as was asked; a generic one has no function to speak of */
+        return;
+    if (env->state == ENV_POOLED || env->state == ENV_ASSIGNING) { /* an interpreter of ours died */
+        struct err why = {0};
+
+        env->alive = false;
+        err_set(&why, ERR_INTERNAL, "a prepared runtime ended by itself");
+        environment_destroy(env, &why);
+        return;
+    }
     env->alive = false;
+    type = classify_exit(env, how, what);
     log_event(LOG_runtime_exit, "fn=%.*s how=\"%s\" oom=%d", STR_FMT(env->fn->name), what, how->oom);
     switch (env->state) {
     case ENV_BUILDING:
@@ -499,6 +577,8 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
         rapi_runtime_stop(env->runtime);
         env->state = ENV_EMPTY;
         break;
+    case ENV_POOLED:
+    case ENV_ASSIGNING:
     case ENV_EMPTY:
     case ENV_GOING:
         break;
@@ -506,14 +586,46 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
 }
 
 static void
+free_environment(struct environment *env)
+{
+    if (env->frozen)
+        env->invoker->frozen_len--;
+    timer_stop(&env->deadline);
+    timer_stop(&env->idle);
+    capture_free(env->capture);
+    rapi_runtime_free(env->runtime);
+    free(env->init_error_body);
+    env->invoker->environments--;
+    free(env);
+}
+
+/* A generic one that never had a function. */
+static void
+generic_gone(struct environment *env, const struct err *why)
+{
+    struct invoker *v = env->invoker;
+
+    if (env->state == ENV_POOLED) /* by itself: nobody destroyed it */
+        pool_lost(env, !why || why->kind != ERR_UNAVAILABLE); /* a lost spawner is not its fault */
+    if (why)
+        log_event(LOG_sandbox_failed, "step=pool why=\"%s\"", why->text);
+    free_environment(env);
+    place_room(v);
+}
+
+static void
 on_gone(void *arg, const struct err *why)
 {
     struct environment *env = arg;
     struct function *fn = env->fn;
-    bool built = env->state != ENV_BUILDING && env->state != ENV_INIT;
+    bool built = env->state != ENV_ASSIGNING && env->state != ENV_BUILDING && env->state != ENV_INIT;
     bool served = env->inv != NULL; /* then its own invocation was told, and nobody else's is at fault */
     struct err lost = {0};
 
+    if (!fn) {
+        generic_gone(env, why);
+        return;
+    }
     if (why)
         log_event(LOG_sandbox_failed, "fn=%.*s why=\"%s\"", STR_FMT(fn->name), why->text);
     if (env->inv && !env->inv->answered) {
@@ -535,16 +647,8 @@ on_gone(void *arg, const struct err *why)
     if (env->state == ENV_IDLE || env->state == ENV_EMPTY)
         place_unidle(env);
     started(env);
-    if (env->frozen)
-        env->invoker->frozen_len--;
-    timer_stop(&env->deadline);
-    timer_stop(&env->idle);
-    capture_free(env->capture);
-    rapi_runtime_free(env->runtime);
-    free(env->init_error_body);
     fn->environments--;
-    env->invoker->environments--;
-    free(env);
+    free_environment(env);
     place_gone(fn, lost.kind && !served ? &lost : NULL);
 }
 
@@ -552,61 +656,145 @@ static const struct sandbox_events sandbox_events_table = {
     .on_ready = on_ready,
     .on_exit = on_exit_process,
     .on_gone = on_gone,
+    .on_assigned = on_assigned,
 };
 
 static void
 on_log(void *arg, int64_t time_ms, struct str text)
 {
-    report_line(arg, time_ms, text);
+    struct environment *env = arg;
+
+    if (env->fn) /* what an interpreter says before it has a function is nobody's log */
+        report_line(env, time_ms, text);
 }
 
-struct environment *
-environment_new(struct function *fn, struct err *err)
+static void
+name_log_stream(struct environment *env)
 {
-    struct invoker *v = fn->invoker;
-    struct environment *env = xcalloc(1, sizeof(*env));
-    struct sandbox_spec spec = {
-        .memory_mb = fn->memory_mb,
-        .tmp_mb = fn->tmp_mb,
-        .pids_max = (uint32_t)v->c.settings->pids_max,
-    };
     time_t now = (time_t)(clock_wall_ms() / 1000);
     char hex[33], day[16];
     struct tm tm;
 
-    memcpy(spec.package, fn->package, sizeof(spec.package));
-    (void)str_copy(spec.runtime, sizeof(spec.runtime), str_of(fn->runtime.folder));
-    env->invoker = v;
-    env->fn = fn;
-    env->state = ENV_BUILDING;
     gmtime_r(&now, &tm);
     strftime(day, sizeof(day), "%Y/%m/%d", &tm);
     random_hex(hex, 32);
-    snprintf(env->log_stream, sizeof(env->log_stream), "%s/[%.*s]%s", day, STR_FMT(fn->version),
-             hex);
+    snprintf(env->log_stream, sizeof(env->log_stream), "%s/[%.*s]%s", day,
+             STR_FMT(env->fn->version), hex);
+}
+
+static struct sandbox_spec
+spec_of(const struct function *fn)
+{
+    struct sandbox_spec spec = {
+        .memory_mb = fn->memory_mb,
+        .tmp_mb = fn->tmp_mb,
+        .pids_max = (uint32_t)fn->invoker->c.settings->pids_max,
+    };
+
+    memcpy(spec.package, fn->package, sizeof(spec.package));
+    (void)str_copy(spec.runtime, sizeof(spec.runtime), str_of(fn->runtime.folder)); /* ours, short */
+    return spec;
+}
+
+/* The sandbox and what we hold beside it; `env->state` is set. NULL: err is set. */
+static struct environment *
+make(struct invoker *v, const struct sandbox_spec *spec, enum env_state state, struct err *err)
+{
+    struct environment *env = xcalloc(1, sizeof(*env));
+
+    env->invoker = v;
+    env->state = state;
     env->capture = capture_new(v->c.loop, on_log, env);
     env->runtime = rapi_runtime_new(v->c.rapi, &runtime_events, env);
-    if (sandbox_new(v->c.spawner, &spec, &sandbox_events_table, env, &env->sandbox, err) < 0) {
+    if (sandbox_new(v->c.spawner, spec, &sandbox_events_table, env, &env->sandbox, err) < 0) {
         capture_free(env->capture);
         rapi_runtime_free(env->runtime);
         free(env);
         return NULL;
     }
+    v->environments++;
+    return env;
+}
+
+/* From now on it is fn's: on its way up, and counted. */
+static void
+belong(struct environment *env, struct function *fn)
+{
+    env->fn = fn;
     function_ref(fn);
     env->starting = true;
     fn->starting++;
     fn->environments++;
-    v->environments++;
-    v->stats.cold_starts++;
+    fn->invoker->stats.cold_starts++;
+    name_log_stream(env);
     report_init_start(env);
-    if (start_runtime(env, err) < 0) {
-        struct err told = *err;
+    init_begins(env);
+    timer_set(fn->invoker->c.loop, &env->deadline, (uint64_t)fn->invoker->c.settings->init_ms * 1000,
+              on_deadline);
+}
 
-        err_clear(err);
-        environment_destroy(env, &told); /* on_gone tells the waiters */
-        return env;
+struct environment *
+environment_new(struct function *fn, struct err *err)
+{
+    struct environment *env = pool_take(fn);
+    struct sandbox_spec spec = spec_of(fn);
+    int rc;
+
+    if (env) {
+        env->state = ENV_ASSIGNING;
+        belong(env, fn);
+        rc = sandbox_assign(env->sandbox, &spec, err);
+    } else {
+        env = make(fn->invoker, &spec, ENV_BUILDING, err);
+        if (!env)
+            return NULL;
+        belong(env, fn);
+        rc = start_runtime(env, err);
     }
-    timer_set(v->c.loop, &env->deadline, (uint64_t)v->c.settings->init_ms * 1000, on_deadline);
+    if (rc < 0) { /* on_gone tells whoever waits */
+        environment_destroy(env, err);
+        err_clear(err);
+    }
+    return env;
+}
+
+struct environment *
+environment_new_generic(struct pool *p, struct err *err)
+{
+    struct invoker *v = p->invoker;
+    AUTO(arena_free) struct arena *a = arena_new(1 << 20);
+    /* Limits as wide as they get; the function's own come with its code. */
+    struct sandbox_spec spec = {
+        .memory_mb = 10240, .tmp_mb = 512, .pids_max = (uint32_t)v->c.settings->pids_max};
+    struct runtime_env re = {.memory_mb = 10240, .runtime_api = STR("127.0.0.1:9001")};
+    struct environment *env;
+    char **argv, **envp, **waiting;
+    size_t n = 0;
+    int rc = 0;
+
+    (void)str_copy(spec.runtime, sizeof(spec.runtime), str_of(p->runtime.folder));
+    env = make(v, &spec, ENV_POOLED, err);
+    if (!env)
+        return NULL;
+    env->pool = p;
+    if (p->runtime.frames) {
+        rc = runtime_env_build(&p->runtime, &re, a, &envp, &argv, err);
+        if (rc >= 0) {
+            while (argv[n])
+                n++;
+            waiting = ARENA_ARRAY(a, char *, n + 2);
+            ASSERT(waiting);
+            memcpy(waiting, argv, n * sizeof(*argv));
+            waiting[n] = (char[]){"wait"}; /* the bootstrap: prepare, then wait for ASSIGN */
+            rc = start_process(env, &p->runtime, waiting, envp, true, err);
+        }
+    }
+    if (rc < 0) {
+        p->building++; /* which its end takes back */
+        environment_destroy(env, err);
+        p->building--;
+        return NULL;
+    }
     return env;
 }
 
@@ -617,6 +805,8 @@ environment_destroy(struct environment *env, const struct err *why)
 
     if (env->state == ENV_GOING)
         return;
+    if (env->state == ENV_POOLED)
+        pool_lost(env, why && why->kind != ERR_UNAVAILABLE);
     if (inv && !inv->answered) {
         invocation_tell(inv, why);
         inv->answered = true;

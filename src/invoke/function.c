@@ -127,6 +127,7 @@ work_loaded(struct work *w)
     if (fn->why.kind == ERR_NONE) {
         fn->state = FN_READY;
         place_pump(fn);
+        pool_prepare(fn->invoker, &fn->runtime); /* after: who waits already comes first */
         function_unref(fn); /* the loading's own */
         return;
     }

@@ -16,6 +16,7 @@
 #include <uthash.h>
 
 struct function;
+struct pool;
 struct environment;
 struct invocation;
 
@@ -88,6 +89,8 @@ void invocation_free(struct invocation *inv);
 
 /* clang-format off */
 #define ENV_STATES(S)                                                                  \
+    S(POOLED)   /* generic, in a pool: being made, or ready for a function */          \
+    S(ASSIGNING)/* it has its function; its code is being mounted */                   \
     S(BUILDING) /* sandbox asked for; the runtime's start is queued behind it */       \
     S(INIT)     /* runtime loads the handler, on nobody's time */                      \
     S(IDLE)     /* runtime waits in next; in fn->idle */                               \
@@ -105,7 +108,9 @@ enum env_state {
 
 struct environment {
     struct invoker *invoker;
-    struct function *fn; /* a reference */
+    struct function *fn; /* a reference; NULL in a pool */
+    struct pool *pool;   /* in POOLED */
+    bool pooled;         /* ready, in pool->ready */
     enum env_state state;
     struct sandbox *sandbox;
     struct rapi_runtime *runtime;
@@ -121,7 +126,7 @@ struct environment {
     char *init_error_body; /* what the runtime said of its failed init */
     char init_error_type[64];
     char log_stream[128];
-    /* in fn->idle */
+    /* in fn->idle, or pool->ready */
     struct environment *prev, *next;
     /* in invoker->lru: idle ones, least recently used first */
     struct environment *lru_prev, *lru_next;
@@ -129,6 +134,8 @@ struct environment {
 
 /* Build one for fn and start its runtime. NULL: err is set. */
 struct environment *environment_new(struct function *fn, struct err *err);
+/* A generic one for the pool; pool_ready() or pool_lost() follows. NULL: err is set. */
+struct environment *environment_new_generic(struct pool *p, struct err *err);
 /* Give an idle or empty one an invocation. */
 void environment_assign(struct environment *env, struct invocation *inv);
 /* It became idle: freeze it soon, take it down much later. */
@@ -136,11 +143,42 @@ void environment_rest(struct environment *env);
 /* Take down an environment that serves nobody, or fail what it serves with `why`. */
 void environment_destroy(struct environment *env, const struct err *why);
 
+/* ---- pool.c: generic environments, ready for any function of one interpreter ---- */
+
+struct pool {
+    struct invoker *invoker;
+    char *key; /* folder and interpreter */
+    struct runtime_choice runtime;
+    struct environment *ready; /* newest first */
+    unsigned ready_len, building;
+    unsigned target;   /* by demand */
+    unsigned taken;    /* since the last tick, and those asked for in vain */
+    unsigned failures; /* to build, in a row */
+    struct timer refill;
+    UT_hash_handle hh;
+};
+
+/* A function with this runtime is about to be used: have a pool for it. */
+void pool_prepare(struct invoker *v, const struct runtime_choice *runtime);
+/* One that fn may have, or NULL. */
+struct environment *pool_take(struct function *fn);
+void pool_ready(struct environment *env);
+void pool_remove(struct environment *env);
+/* It is gone before it was taken. */
+void pool_lost(struct environment *env, bool failed);
+/* Take down one that nobody uses; false if there is none. */
+bool pool_make_room(struct invoker *v);
+unsigned pools_ready(const struct invoker *v);
+void pools_stop(struct invoker *v);
+void pools_free(struct invoker *v);
+
 /* ---- invoke.c: placement; environments tell it ---- */
 
 struct invoker {
     struct invoker_config c;
     struct function *functions; /* uthash */
+    struct pool *pools;         /* uthash */
+    struct timer pool_tick;
     pthread_mutex_t packages_lock; /* guards `functions` for invoker_uses_package */
     struct environment *lru, *lru_tail;
     struct function *starving, *starving_tail;
@@ -159,6 +197,8 @@ void place_free(struct environment *env);
 void place_unidle(struct environment *env);
 /* It is gone for good; `why`: it could not even be built. */
 void place_gone(struct function *fn, const struct err *why);
+/* An environment that was nobody's is gone: others may have its place. */
+void place_room(struct invoker *v);
 /* Serve waiters of fn: idle ones first, then new environments. */
 void place_pump(struct function *fn);
 

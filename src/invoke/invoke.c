@@ -298,10 +298,13 @@ memory_available_mb(void)
     return at ? strtoull(at + 13, NULL, 10) / 1024 : UINT64_MAX;
 }
 
-/* Take down the least recently used idle environment; false if there is none. */
+/* Take down what is least missed: a generic environment, else the least recently used idle one;
+ * false if there is none. */
 static bool
 make_room(struct invoker *v, const char *why)
 {
+    if (pool_make_room(v))
+        return true;
     if (!v->lru)
         return false;
     log_event(LOG_environment_reclaim, "fn=%.*s why=%s", STR_FMT(v->lru->fn->name), why);
@@ -386,6 +389,14 @@ place_pump(struct function *fn)
 }
 
 void
+place_room(struct invoker *v)
+{
+    if (v->starving)
+        serve_starving(v);
+    check_stopped(v);
+}
+
+void
 place_gone(struct function *fn, const struct err *why)
 {
     struct invoker *v = fn->invoker;
@@ -401,9 +412,7 @@ place_gone(struct function *fn, const struct err *why)
     }
     place_pump(fn);
     function_unref(fn);
-    if (v->starving)
-        serve_starving(v);
-    check_stopped(v);
+    place_room(v);
 }
 
 /* ---- the invoker ---- */
@@ -416,6 +425,14 @@ invoker_new(const struct invoker_config *config)
     v->c = *config;
     pthread_mutex_init(&v->packages_lock, NULL);
     return v;
+}
+
+void
+invoke_prepare(struct invoker *v, struct str account, struct str region, struct str name,
+               uint32_t version)
+{
+    if (!v->stopping)
+        function_unref(function_get(v, account, region, name, version));
 }
 
 void
@@ -457,6 +474,7 @@ invoker_stop(struct invoker *v, uint64_t grace_ms, void (*idle)(void *arg), void
     v->stopping = true;
     v->on_idle = idle;
     v->on_idle_arg = arg;
+    pools_stop(v);
     while (v->lru)
         environment_destroy(v->lru, NULL);
     timer_set(v->c.loop, &v->grace, grace_ms * 1000, on_grace_over);
@@ -475,6 +493,7 @@ invoker_free(struct invoker *v)
         if (fn->refs == 1) /* after a grace that ran out, the rest is the process's end */
             function_unref(fn);
     }
+    pools_free(v);
     pthread_mutex_destroy(&v->packages_lock);
     free(v);
 }
@@ -488,5 +507,6 @@ invoker_stats(const struct invoker *v)
     s.idle = v->idle_len;
     s.frozen = v->frozen_len;
     s.running = v->inflight;
+    s.pooled = pools_ready(v);
     return s;
 }

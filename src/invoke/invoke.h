@@ -48,6 +48,10 @@ void invoke_start(struct invoker *v, const struct invoke_request *in,
  * finish what they run and go. */
 void invoke_forget(struct invoker *v, struct str account, struct str region, struct str name);
 
+/* It is likely to be invoked soon: load it, and have a generic environment ready for its runtime. */
+void invoke_prepare(struct invoker *v, struct str account, struct str region, struct str name,
+                    uint32_t version);
+
 struct invoker_config {
     struct loop *loop;
     const struct settings *settings; /* borrowed, may be reloaded between callbacks */
@@ -65,7 +69,7 @@ void invoker_stop(struct invoker *v, uint64_t grace_ms, void (*idle)(void *arg),
 void invoker_free(struct invoker *v); /* after `idle` */
 
 struct invoker_stats {
-    unsigned running, waiting, environments, idle, frozen;
+    unsigned running, environments, idle, frozen, pooled;
     uint64_t invocations, cold_starts, errors, throttles;
 };
 struct invoker_stats invoker_stats(const struct invoker *v);

@@ -12,6 +12,8 @@ enum frame_type {
     FRAME_RESPONSE = 3,
     FRAME_ERROR = 4,
     FRAME_INIT_ERROR = 5,
+    FRAME_ASSIGN = 6,
+    FRAME_PREPARED = 7,
 };
 enum { HEADER = 8, BODY_MAX = RAPI_RESPONSE_MAX + 65536, READ_CHUNK = 16384, KEEP_MAX = 32768 };
 
@@ -82,7 +84,14 @@ on_frame(struct rapi_runtime *rt, enum frame_type type, struct str body)
         else
             rapi_init_error(rt, field, body);
         return;
+    case FRAME_PREPARED:
+        if (body.len != 0 || rt->state != RAPI_UNASSIGNED)
+            broken(rt, "PREPARED out of order");
+        else
+            rt->events->on_prepared(rt->arg);
+        return;
     case FRAME_INVOKE:
+    case FRAME_ASSIGN:
     default:
         broken(rt, "unknown frame");
     }
@@ -251,4 +260,33 @@ rapi_frames_deliver(struct rapi_runtime *rt)
         buf_add(&rt->out, inv->payload.at + sent, inv->payload.len - sent);
     ASSERT(!rt->out.overflow);
     io_set(&rt->frames, EPOLLIN | EPOLLOUT);
+}
+
+int
+rapi_frames_assign(struct rapi_runtime *rt, char *const envp[], struct err *err)
+{
+    AUTO_BUF struct buf frame = BUF_MAX(1 << 20);
+    char head[HEADER] = {0};
+    ssize_t n;
+
+    buf_add(&frame, head, sizeof(head));
+    for (size_t i = 0; envp[i]; i++) {
+        char len[4];
+
+        put_u32(len, strlen(envp[i]));
+        buf_add(&frame, len, sizeof(len));
+        buf_z(&frame, envp[i]);
+    }
+    if (frame.overflow)
+        return err_set(err, ERR_TOO_LARGE, "the function's environment variables are too large");
+    put_u32(frame.at, frame.len - HEADER);
+    frame.at[4] = FRAME_ASSIGN;
+    n = send(rt->frames.fd, frame.at, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0)
+        n = 0; /* full or gone: as in rapi_frames_deliver() */
+    if ((size_t)n < frame.len) {
+        buf_add(&rt->out, frame.at + n, frame.len - (size_t)n);
+        io_set(&rt->frames, EPOLLIN | EPOLLOUT);
+    }
+    return 0;
 }

@@ -16,6 +16,7 @@ static const char *const state_names[] = {
 static const bool allowed[][4] = {
     /*                       next   response error  init/error */
     [RAPI_NONE]          = { false, false,   false, false },
+    [RAPI_UNASSIGNED]    = { false, false,   false, false },
     [RAPI_STARTED]       = { true,  false,   false, true  },
     [RAPI_READY]         = { true,  false,   false, false },
     [RAPI_RUNNING]       = { true,  true,    true,  false },
@@ -209,6 +210,28 @@ rapi_runtime_start(struct rapi_runtime *rt, int *ret_frames_fd, struct err *err)
     }
     rt->state = RAPI_STARTED;
     return 0;
+}
+
+int
+rapi_runtime_prestart(struct rapi_runtime *rt, int *ret_frames_fd, struct err *err)
+{
+    int rc = rapi_runtime_start(rt, ret_frames_fd, err);
+
+    if (rc >= 0)
+        rt->state = RAPI_UNASSIGNED;
+    return rc;
+}
+
+int
+rapi_runtime_assign(struct rapi_runtime *rt, char *const envp[], struct err *err)
+{
+    int rc;
+
+    ASSERT(rt->state == RAPI_UNASSIGNED && rt->frames.loop);
+    rc = rapi_frames_assign(rt, envp, err);
+    if (rc >= 0)
+        rt->state = RAPI_STARTED;
+    return rc;
 }
 
 void

@@ -9,6 +9,7 @@
 /* name, as AWS prints it in InvalidStateTransition */
 #define RAPI_STATES(S)                                                          \
     S(NONE,           "None")                  /* no process */                 \
+    S(UNASSIGNED,     "Unassigned")            /* generic: has no function yet */ \
     S(STARTED,        "Started")               /* initialising */               \
     S(READY,          "Ready")                 /* waits in next */              \
     S(RUNNING,        "Running")               /* has an invocation */          \
@@ -66,3 +67,4 @@ void rapi_http_drop(struct rapi_runtime *rt);
 int rapi_frames_open(struct rapi_runtime *rt, int *ret_fd, struct err *err);
 void rapi_frames_close(struct rapi_runtime *rt);
 void rapi_frames_deliver(struct rapi_runtime *rt);
+int rapi_frames_assign(struct rapi_runtime *rt, char *const envp[], struct err *err);

@@ -58,6 +58,7 @@ enum {
 
 /* host_sandbox.c, for host_spawner.c */
 void sandbox_on_created(struct sandbox *sb, const struct spawner_reply *reply, const int *fds);
+void sandbox_on_assigned(struct sandbox *sb, const struct err *why);
 void sandbox_on_gone(struct sandbox *sb, const struct err *why); /* calls on_gone; not the free */
 void sandbox_free(struct sandbox *sb);
 /* host_spawner.c, for host_sandbox.c */

@@ -151,6 +151,19 @@ sandbox_on_created(struct sandbox *sb, const struct spawner_reply *reply, const 
 }
 
 void
+sandbox_on_assigned(struct sandbox *sb, const struct err *why)
+{
+    ASSERT(sb->magic == SANDBOX_MAGIC && !sb->gone);
+    if (why->kind != ERR_NONE) {
+        if (sb->why.kind == ERR_NONE)
+            sb->why = *why;
+        sandbox_destroy(sb);
+    } else if (!sb->destroyed && sb->events->on_assigned) {
+        sb->events->on_assigned(sb->arg);
+    }
+}
+
+void
 sandbox_on_gone(struct sandbox *sb, const struct err *why)
 {
     const struct err *tell = NULL;
@@ -242,6 +255,21 @@ sandbox_new(struct spawner *sp, const struct sandbox_spec *spec,
     sp->table[sb->id] = sb;
     spawner_queue(sp, sb, SPAWNER_CREATE);
     *ret = sb;
+    return 0;
+}
+
+int
+sandbox_assign(struct sandbox *sb, const struct sandbox_spec *spec, struct err *err)
+{
+    ASSERT(sandbox_spec_generic(&sb->spec) && sb->ready);
+    if (sb->destroyed || sb->gone)
+        return err_set(err, ERR_NOT_FOUND, "the sandbox is gone");
+    if (sandbox_spec_check(spec, err) < 0)
+        return -(int)err->kind;
+    if (sandbox_spec_generic(spec))
+        return err_set(err, ERR_INVALID, "there is no package to assign");
+    sb->spec = *spec;
+    spawner_queue(sb->sp, sb, SPAWNER_ASSIGN);
     return 0;
 }
 

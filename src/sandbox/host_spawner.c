@@ -82,7 +82,7 @@ send_one(struct spawner *sp, struct sandbox *sb, enum spawner_request_type type,
     struct spawner_request rq = {.type = type, .id = sb->id};
     int rc;
 
-    if (type == SPAWNER_CREATE)
+    if (type == SPAWNER_CREATE || type == SPAWNER_ASSIGN)
         rq.spec = sb->spec;
     rc =
         proto_send(sp->request_fd, &rq, sizeof(rq), &sb->init_peer_fd, type == SPAWNER_CREATE, err);
@@ -191,6 +191,9 @@ on_reply(struct spawner *sp, const struct spawner_reply *reply, int *fds, size_t
         sandbox_on_created(sb, reply, fds);
         for (size_t i = 0; i < fds_len; i++)
             fds[i] = -1; /* they are the sandbox's now */
+        return 0;
+    case WORKER_ASSIGNED:
+        sandbox_on_assigned(sb, &reply->err);
         return 0;
     case WORKER_FAILED:
     case WORKER_GONE:

@@ -32,7 +32,7 @@
 #include <sys/syscall.h>
 #include <grp.h>
 
-enum { LISTEN_BACKLOG = 128, FILES_MAX = 1024, TMP_INODES_PER_MB = 256 };
+enum { LISTEN_BACKLOG = 128, FILES_MAX = 1024 };
 
 /* clang-format off */
 /* Places in /proc that an unprivileged reader may open and that tell of the host or of neighbours.

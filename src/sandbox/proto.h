@@ -16,6 +16,8 @@ enum {
     SANDBOXES_MAX = 65534, /* one uid each, out of the 65,536 of an instance */
     SLOTS_MAX = 4094,      /* instances on one machine */
     RUNTIME_API_PORT = 9001,
+    TMP_INODES_PER_MB = 256,
+    TMP_MB_GENERIC = 512, /* of a sandbox that has no function yet */
     ARGS_MAX = 64,         /* argv of a runtime, and */
     ENVS_MAX = 1024,       /* its environment, with */
     BLOB_MAX = 256 * 1024, /* all their bytes; the user's own variables have 4 KiB */
@@ -34,6 +36,7 @@ enum {
  * that crosses with the death is not mistaken for nonsense. */
 #define SPAWNER_REQUESTS(R) /* request  fds  allowed in           handler       why this is safe */              \
     R(CREATE,  1, ST(EMPTY),                          root_create,  "trees are looked up by hash beneath folders opened by root; every number has a maximum; the fd is only passed on to the sandbox") \
+    R(ASSIGN,  0, ST(LIVE),                           root_assign,  "once, and only to one made without code, in which nothing of a user ran yet; the trees and numbers are checked as for CREATE") \
     R(DESTROY, 0, ST(LIVE) | ST(DYING) | ST(GONE),    root_destroy, "kills our own unreaped child by its pid, which cannot have been reused") \
     R(RELEASE, 0, ST(GONE),                           root_release, "forgets an id of which nothing is left")
 
@@ -41,6 +44,7 @@ enum {
 #define SPAWNER_REPLIES(R) /* reply   meaning */                                                  \
     R(READY)   /* able to make sandboxes */                                                       \
     R(CREATED) /* the sandbox is attached to its cgroups; the fds are SANDBOX_FDS that exist */   \
+    R(ASSIGNED)/* its code is mounted and its limits hold; or `err` says why not: DESTROY it */  \
     R(FAILED)  /* could not be made, `err` says why; nothing is left; waits for RELEASE */        \
     R(GONE)    /* nothing of it is left; `status` is its init's; waits for RELEASE */
 
@@ -119,7 +123,7 @@ enum sandbox_fd {
 
 struct spawner_request {
     uint32_t type, id;
-    struct sandbox_spec spec; /* CREATE; zero for the others */
+    struct sandbox_spec spec; /* CREATE and ASSIGN; zero for the others */
 };
 struct spawner_reply {
     uint32_t type, id;
@@ -156,5 +160,7 @@ int proto_receive(int socket_fd, void *message, size_t size, int *fds, size_t fd
                   size_t *ret_fds_len, struct err *err);
 void proto_close_fds(int *fds, size_t fds_len);
 
-/* INVALID unless every number and name is within its bounds. */
+/* INVALID unless every number and name is within its bounds. Without a package (and layers) it is a
+ * generic sandbox's. */
 int sandbox_spec_check(const struct sandbox_spec *spec, struct err *err);
+bool sandbox_spec_generic(const struct sandbox_spec *spec);

@@ -54,12 +54,15 @@ int cgroup_make(struct cgroups *cg, uint32_t id, const struct sandbox_spec *spec
 void cgroup_made_done(struct cgroup_made *made);
 /* Put `pid` into the v1 groups (into v2's it was born). */
 int cgroup_attach(struct cgroups *cg, uint32_t id, pid_t pid, struct err *err);
+/* New limits for a sandbox that has its groups. */
+int cgroup_limit(struct cgroups *cg, uint32_t id, const struct sandbox_spec *spec, struct err *err);
 /* 0 when all are gone; else -EBUSY (the kernel is still at it: try again) or another -errno. */
 int cgroup_remove(struct cgroups *cg, uint32_t id);
 
 /* ---- root_template.c ---- */
 struct template
 {
+    int home_fd;     /* the worker's own mount namespace */
     int ns_fd;       /* mount namespace to start sandboxes from: a pivoted skeleton root */
     int packages_fd; /* O_PATH, read-only mount, in the worker's own mount namespace */
     int runtimes_fd;
@@ -75,6 +78,10 @@ struct sandbox_mounts {
 int sandbox_mounts_make(const struct template *t, const struct sandbox_spec *spec, uint32_t id,
                         uint32_t uid, struct sandbox_mounts *ret, struct err *err);
 void sandbox_mounts_done(struct sandbox_mounts *m);
+/* Mount a function's code (and layers) in a generic sandbox, whose pid 1 is `pid`, and give its /tmp
+ * the right size. An error with sys ENOTRECOVERABLE leaves the worker in the wrong namespace: end. */
+int sandbox_mounts_add(const struct template *t, const struct sandbox_spec *spec, pid_t pid,
+                       struct err *err);
 
 /* ---- root_create.c ---- */
 struct bpf {

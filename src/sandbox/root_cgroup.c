@@ -706,6 +706,26 @@ failed:
     return -(int)err->kind;
 }
 
+int
+cgroup_limit(struct cgroups *cg, uint32_t id, const struct sandbox_spec *spec, struct err *err)
+{
+    int dir_fds[CGROUP_TREES_MAX], rc = 0;
+    char name[16];
+
+    snprintf(name, sizeof(name), "s%u", id);
+    for (size_t i = 0; i < cg->trees_len; i++) {
+        dir_fds[i] = openat(cg->trees[i].dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir_fds[i] < 0 && rc == 0)
+            rc = err_sys(err, "open control group %s", name);
+    }
+    if (rc == 0)
+        rc = set_limits(cg, dir_fds, spec, err);
+    for (size_t i = 0; i < cg->trees_len; i++)
+        if (dir_fds[i] >= 0)
+            (void)close(dir_fds[i]);
+    return rc;
+}
+
 void
 cgroup_made_done(struct cgroup_made *made)
 {

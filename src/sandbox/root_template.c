@@ -418,7 +418,6 @@ template_make(const struct root_config *config, struct template *ret, struct err
     AUTO_FD int runtimes_fd = -1;
     AUTO_FD int ids_fd = -1;
     AUTO_FD int self_fd = -1;
-    AUTO_FD int home_fd = -1;
     char ids_size[24];
     int rc;
 
@@ -454,14 +453,14 @@ template_make(const struct root_config *config, struct template *ret, struct err
     ret->ids_fd = openat(ids_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (make_home(packages_fd, runtimes_fd, ids_fd, err) < 0)
         return err_wrap(err, "worker's root");
-    home_fd = openat(proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    ret->home_fd = openat(proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 
     if (unshare(CLONE_NEWNS) < 0)
         return err_sys(err, "make the template mount namespace");
     if (make_template(&binds, etc_fd, err) < 0)
         return err_wrap(err, "sandbox template");
     ret->ns_fd = openat(proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
-    if (home_fd < 0 || ret->ns_fd < 0 || setns(home_fd, CLONE_NEWNS) < 0)
+    if (ret->home_fd < 0 || ret->ns_fd < 0 || setns(ret->home_fd, CLONE_NEWNS) < 0)
         return err_sys(err, "go back to the worker's mount namespace");
     ret->packages_fd = open("/packages", O_PATH | O_DIRECTORY | O_CLOEXEC);
     ret->runtimes_fd = open("/runtimes", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -579,18 +578,28 @@ make_ids(const struct template *t, uint32_t id, uint32_t uid, int *ret, struct e
     return clone_tree(t->ids_show_fd, name, 0, false, ret, err);
 }
 
+/* The trees that a function brings. */
+static int
+make_code(const struct template *t, const struct sandbox_spec *spec, struct sandbox_mounts *m,
+          struct err *err)
+{
+    if (clone_beneath(t->packages_fd, spec->package, "package", &m->task_fd, err) < 0 ||
+        (spec->layers_len == 1 &&
+         clone_beneath(t->packages_fd, spec->layers[0], "layer", &m->layers_fd, err) < 0) ||
+        (spec->layers_len > 1 && merge_layers(t, spec, &m->layers_fd, err) < 0))
+        return -(int)err->kind;
+    return 0;
+}
+
 int
 sandbox_mounts_make(const struct template *t, const struct sandbox_spec *spec, uint32_t id,
                     uint32_t uid, struct sandbox_mounts *ret, struct err *err)
 {
     struct sandbox_mounts m = {-1, -1, -1, -1};
 
-    if (clone_beneath(t->packages_fd, spec->package, "package", &m.task_fd, err) < 0 ||
+    if ((!sandbox_spec_generic(spec) && make_code(t, spec, &m, err) < 0) ||
         (spec->runtime[0] &&
          clone_beneath(t->runtimes_fd, spec->runtime, "runtime", &m.runtime_fd, err) < 0) ||
-        (spec->layers_len == 1 &&
-         clone_beneath(t->packages_fd, spec->layers[0], "layer", &m.layers_fd, err) < 0) ||
-        (spec->layers_len > 1 && merge_layers(t, spec, &m.layers_fd, err) < 0) ||
         make_ids(t, id, uid, &m.ids_fd, err) < 0) {
         sandbox_mounts_done(&m);
         return -(int)err->kind;
@@ -607,4 +616,41 @@ sandbox_mounts_done(struct sandbox_mounts *m)
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         if (*fds[i] >= 0)
             (void)close(TAKE_FD(*fds[i]));
+}
+
+/* The sandbox's root and its mount points are read-only and of our making, and no user code has run in
+ * it: the paths below lead nowhere else. */
+int
+sandbox_mounts_add(const struct template *t, const struct sandbox_spec *spec, pid_t pid,
+                   struct err *err)
+{
+    struct sandbox_mounts m = {-1, -1, -1, -1};
+    AUTO_FD int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    char tmp[48];
+    int rc = 0;
+
+    if (pid_fd < 0)
+        return err_sys(err, "find the sandbox's first process");
+    if (make_code(t, spec, &m, err) < 0) {
+        sandbox_mounts_done(&m);
+        return -(int)err->kind;
+    }
+    snprintf(tmp, sizeof(tmp), "size=%um,nr_inodes=%u", spec->tmp_mb,
+             spec->tmp_mb * TMP_INODES_PER_MB);
+    if (setns(pid_fd, CLONE_NEWNS) < 0)
+        rc = err_sys(err, "enter the sandbox's mount namespace");
+    else if (move_mount(m.task_fd, "", AT_FDCWD, "/var/task", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+             (m.layers_fd >= 0 &&
+              move_mount(m.layers_fd, "", AT_FDCWD, "/opt", MOVE_MOUNT_F_EMPTY_PATH) < 0) ||
+             (spec->tmp_mb != TMP_MB_GENERIC &&
+              mount(NULL, "/tmp", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, tmp) < 0))
+        rc = err_sys(err, "mount the function's code");
+    sandbox_mounts_done(&m);
+    if (setns(t->home_fd, CLONE_NEWNS) < 0) {
+        if (err->kind != ERR_NONE)
+            err_clear(err);
+        errno = ENOTRECOVERABLE;
+        rc = err_sys(err, "go back to the worker's mount namespace");
+    }
+    return rc;
 }

@@ -29,6 +29,7 @@ struct entry {
     int status;     /* its wait status */
     uint32_t tries; /* to remove the groups */
     bool tell;      /* GONE is still to be sent */
+    bool generic;   /* may be ASSIGNed */
 };
 
 struct worker {
@@ -88,7 +89,9 @@ root_create(struct worker *w, const struct spawner_request *rq, int *fds, struct
         reply.type = WORKER_FAILED;
         return send_answer(w, &reply, NULL, 0, err);
     }
-    *e = (struct entry){.state = SANDBOX_LIVE, .pid = made.pid};
+    *e = (struct entry){.state = SANDBOX_LIVE,
+                        .pid = made.pid,
+                        .generic = sandbox_spec_generic(&rq->spec)};
     for (size_t i = 0; i < SANDBOX_FDS_LEN; i++)
         if (made.cgroup_fds[i] >= 0) {
             reply.fds |= 1u << i;
@@ -97,6 +100,27 @@ root_create(struct worker *w, const struct spawner_request *rq, int *fds, struct
     rc = send_answer(w, &reply, out, out_len, err);
     proto_close_fds(out, out_len);
     return rc;
+}
+
+static int
+root_assign(struct worker *w, const struct spawner_request *rq, int *fds, struct err *err)
+{
+    struct entry *e = &w->entries[rq->id];
+    struct spawner_reply reply = {.type = WORKER_ASSIGNED, .id = rq->id};
+
+    if (sandbox_spec_check(&rq->spec, err) < 0)
+        return -(int)err->kind;
+    if (!e->generic || sandbox_spec_generic(&rq->spec))
+        return err_set(err, ERR_INVALID, "ASSIGN of sandbox %u, which is not generic", rq->id);
+    e->generic = false; /* whatever comes of it */
+    if (sandbox_mounts_add(&w->template, &rq->spec, e->pid, &reply.err) < 0 &&
+        reply.err.sys == ENOTRECOVERABLE) {
+        *err = reply.err;
+        return -(int)err->kind;
+    }
+    if (reply.err.kind == ERR_NONE)
+        (void)cgroup_limit(w->cg, rq->id, &rq->spec, &reply.err); /* told in the answer */
+    return send_answer(w, &reply, NULL, 0, err);
 }
 
 static int
@@ -160,7 +184,8 @@ on_request(struct worker *w, struct err *err)
                      rq.id, w->entries[rq.id].state);
     else if (fds_len != requests[rq.type].fds_len)
         rc = err_set(err, ERR_INVALID, "%s with %zu descriptors", requests[rq.type].name, fds_len);
-    else if (rq.type != SPAWNER_CREATE && memcmp(&rq.spec, &zero, sizeof(zero)) != 0)
+    else if (rq.type != SPAWNER_CREATE && rq.type != SPAWNER_ASSIGN &&
+             memcmp(&rq.spec, &zero, sizeof(zero)) != 0)
         rc = err_set(err, ERR_INVALID, "%s with a specification", requests[rq.type].name);
     else {
         w->high = MAX(w->high, rq.id + 1);

@@ -22,7 +22,7 @@ struct sandbox_spec {
     uint32_t cpu_permille;   /* CPU quota in 1/1000 of a core; 0: none (during init) */
     /* Code trees are named by the SHA-256 of their package: root opens them itself beneath the
      * package folder, so a path never crosses the barrier. */
-    char package[SHA256_HEX_LEN + 1];                   /* mounted read-only at /var/task */
+    char package[SHA256_HEX_LEN + 1]; /* mounted read-only at /var/task; empty: a generic sandbox */
     char layers[SANDBOX_LAYERS_MAX][SHA256_HEX_LEN + 1]; /* merged at /opt, later ones win */
     uint32_t layers_len;
     /* Folder beneath the runtimes folder, mounted read-only at /var/runtime ("python", "nodejs");
@@ -44,6 +44,8 @@ struct sandbox_events {
     /* Built and ready; listener_fd is a listening TCP socket on 127.0.0.1:9001 inside the sandbox's
      * network namespace, owned by the sandbox, valid until on_gone returns. */
     void (*on_ready)(void *arg, int listener_fd);
+    /* sandbox_assign() is done: code is mounted, limits hold. May be NULL. */
+    void (*on_assigned)(void *arg);
     /* The runtime process started by sandbox_start() ended. Its children may live on. */
     void (*on_exit)(void *arg, const struct sandbox_exit *how);
     /* Everything of it is gone (processes, mounts, cgroups), or it could not be built (`why` set).
@@ -55,6 +57,10 @@ struct sandbox_events {
 int sandbox_new(struct spawner *sp, const struct sandbox_spec *spec,
                 const struct sandbox_events *events, void *arg, struct sandbox **ret,
                 struct err *err);
+
+/* Give a ready generic sandbox (made without a package, with tmp_mb 512) its code and limits; once.
+ * Nothing that could be a user's may have run in it. on_assigned follows, or on_gone. */
+int sandbox_assign(struct sandbox *sb, const struct sandbox_spec *spec, struct err *err);
 
 /* Start the runtime: argv and envp are NULL-terminated, copied. May be called at once after
  * sandbox_new (it waits in line), and again after on_exit or sandbox_kill. argv[0] is the path.

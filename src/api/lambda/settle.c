@@ -71,6 +71,8 @@ work_settled(struct work *w)
         return;
     }
     invoke_forget(s->api->invoker, str_of(s->account), str_of(s->region), str_of(s->name));
+    invoke_prepare(s->api->invoker, str_of(s->account), str_of(s->region), str_of(s->name),
+                   s->version);
     s->api->settling--;
     free(s);
 }
