@@ -44,13 +44,13 @@ struct sandbox_events {
     /* Built and ready; listener_fd is a listening TCP socket on 127.0.0.1:9001 inside the sandbox's
      * network namespace, owned by the sandbox, valid until on_gone returns. */
     void (*on_ready)(void *arg, int listener_fd);
-    /* sandbox_assign() is done: code is mounted, limits hold. May be NULL. */
-    void (*on_assigned)(void *arg);
     /* The runtime process started by sandbox_start() ended. Its children may live on. */
     void (*on_exit)(void *arg, const struct sandbox_exit *how);
     /* Everything of it is gone (processes, mounts, cgroups), or it could not be built (`why` set).
      * The last callback; the sandbox is freed after it returns. */
     void (*on_gone)(void *arg, const struct err *why);
+    /* sandbox_assign() is done: code is mounted, limits hold. May be NULL. */
+    void (*on_assigned)(void *arg);
 };
 
 /* Ask for a sandbox. Errors (now): UNAVAILABLE no spawner; THROTTLED too many. Later ones: on_gone. */
