@@ -103,8 +103,9 @@ def cgroup_dirs():
 class Daemon:
     """One lambentd with a data folder of its own; may be killed and started again."""
 
-    def __init__(self, *flags, work=None):
+    def __init__(self, *flags, work=None, program=LAMBENTD):
         self.flags = list(flags)
+        self.program = program
         self.work = Path(work or tempfile.mkdtemp(prefix="lambent-test-"))
         os.chmod(self.work, 0o755)  # the daemon's user must get through to its data folder
         self.data = self.work / "data"
@@ -112,13 +113,18 @@ class Daemon:
         self.process = None
         self.port = None
 
+    def environment(self):
+        """An installed daemon finds its parts beside itself; one in a build folder may lie anywhere."""
+        parts = {} if self.program != LAMBENTD else {"LAMBENT_RUNTIMES_DIR": str(ROOT / "runtimes")}
+        return {**os.environ, **parts}
+
     def spawn(self, ready_fd):
         with open(self.log, "ab") as log:
             return subprocess.Popen(
-                [LAMBENTD, "--data-dir", self.data, "--listen", "127.0.0.1:0", "--ready-fd", str(ready_fd),
+                [self.program, "--data-dir", self.data, "--listen", "127.0.0.1:0", "--ready-fd", str(ready_fd),
                  *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[ready_fd], cwd="/",
-                start_new_session=True, env={**os.environ, "LAMBENT_RUNTIMES_DIR": str(ROOT / "runtimes")},
+                start_new_session=True, env=self.environment(),
             )
 
     def start(self, timeout=30):

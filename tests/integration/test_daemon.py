@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 from conftest import Deploy, make_client
-from lambentlib import LAMBENTD, ROOT, Daemon, descendants, leftovers, make_zip, request, still_alive, until
+from lambentlib import BUILD, LAMBENTD, ROOT, Daemon, descendants, leftovers, make_zip, request, still_alive, until
 
 SLOW_ECHO = (
     "import time\n"
@@ -171,3 +171,34 @@ def test_the_model_is_described():
     assert len(found) >= 85
     assert found["CreateFunction"] == found["Invoke"] == found["PublishVersion"] == "yes"
     assert "CreateEventSourceMapping" in found
+
+
+def test_installed(tmp_path):
+    """`meson install` puts everything in place, and what is installed works from there."""
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet"], check=True, capture_output=True,
+                   env={**os.environ, "DESTDIR": str(tmp_path)})
+    for path in (
+        "usr/bin/lambent", "usr/sbin/lambentd", "usr/libexec/lambent/lambent-spawner",
+        "usr/share/lambent/runtimes/python/bootstrap.py", "usr/share/lambent/runtimes/nodejs/bootstrap.cjs",
+        "usr/share/man/man8/lambentd.8", "usr/share/man/man1/lambent.1", "etc/lambent/lambent.conf",
+        "usr/lib/systemd/system/lambent.service", "usr/lib/sysusers.d/lambent.conf", "usr/lib/tmpfiles.d/lambent.conf",
+        "usr/share/bash-completion/completions/lambent", "usr/share/doc/lambent/LICENSE",
+        "usr/share/doc/lambent/examples/hello-python/handler.py",
+    ):
+        assert (tmp_path / path).is_file(), path
+    # Every line of the packaged configuration is a comment; taken literally, each names a setting that exists.
+    config = tmp_path / "etc/lambent/lambent.conf"
+    lines = config.read_text().splitlines()
+    assert all(not line or line.startswith("#") for line in lines)
+    settings = [line[1:] for line in lines if re.match(r"#\w+ = ", line) and not line.startswith(("#listen", "#data_dir"))]
+    config.write_text("\n".join(settings) + "\n")
+    for folder in [tmp_path, *tmp_path.parents][:3]:
+        folder.chmod(0o755)  # pytest's folders are for root alone; the daemon is not root
+    daemon = Daemon("--config", str(config), program=tmp_path / "usr/sbin/lambentd").start()
+    try:
+        deploy = Deploy(make_client(daemon))
+        name = deploy.zip(make_zip({"index.py": "def handler(e, c): return 'installed'\n"}), "python3.11")
+        assert deploy.client.invoke(FunctionName=name)["Payload"].read() == b'"installed"'
+        assert daemon.stop() == 0
+    finally:
+        daemon.remove()

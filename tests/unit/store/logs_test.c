@@ -315,7 +315,7 @@ groups_are_listed_made_and_deleted(void **state)
     OK(logs_groups(f->st, f->a, ACCOUNT, REGION, STR("/aws/lambda/b"), STR_NULL, 50, &rows, &len,
                    &err));
     assert_int_equal(rows[0].stored_bytes, 31);
-    OK(logs_expire(f->st, NOON + 1000, &err)); /* takes the old events' bytes, not the new ones' */
+    OK(logs_expire(f->st, NOON + 1000, 0, &err)); /* takes the old events' bytes, not the new ones' */
     assert_string_equal(messages(f, &filter), "again");
 }
 
@@ -371,7 +371,7 @@ retention_drops_rows_then_days(void **state)
     }
     append(f, "brief", "old", NOON, "B");
     OK(logs_group_retention(f->st, ACCOUNT, REGION, STR("brief"), 1, &err));
-    OK(logs_expire(f->st, NOON + 2 * DAY, &err)); /* a day's end must be past: only the first is */
+    OK(logs_expire(f->st, NOON + 2 * DAY, 0, &err)); /* a day's end must be past: only the first is */
     assert_string_equal(messages(f, &brief), "B B B");
     assert_string_equal(messages(f, &lasting), "L L L L");
     assert_int_equal(day_files(f), 4);
@@ -380,14 +380,14 @@ retention_drops_rows_then_days(void **state)
     assert_int_equal(len, 1); /* "old" has nothing left */
 
     OK(logs_group_retention(f->st, ACCOUNT, REGION, STR("lasting"), 2, &err));
-    OK(logs_expire(f->st, NOON + 4 * DAY, &err));
+    OK(logs_expire(f->st, NOON + 4 * DAY, 0, &err));
     assert_string_equal(messages(f, &brief), "B");
     assert_string_equal(messages(f, &lasting), "L L");
     assert_int_equal(day_files(f), 2);
     OK(logs_groups(f->st, f->a, ACCOUNT, REGION, STR("lasting"), STR_NULL, 9, &groups, &len, &err));
     assert_int_equal(groups[0].stored_bytes, 2 * 27);
 
-    OK(logs_expire(f->st, NOON + 40 * DAY, &err));
+    OK(logs_expire(f->st, NOON + 40 * DAY, 0, &err));
     assert_int_equal(day_files(f), 0);
     assert_string_equal(messages(f, &lasting), "");
     append(f, "lasting", "s", NOON, "new"); /* the file can be made again */
@@ -495,7 +495,7 @@ race_read(void *arg)
         }
         if (len % LINES != 0) /* a batch is seen whole or not at all */
             atomic_fetch_add(&race->bad, 1);
-        if (logs_expire(race->st, NOON + 100 * DAY, &err) < 0)
+        if (logs_expire(race->st, NOON + 100 * DAY, 0, &err) < 0)
             atomic_fetch_add(&race->bad, 1);
     } while (!atomic_load(&race->stop));
     return NULL;
@@ -536,7 +536,7 @@ race_expire(void *arg)
     do {
         struct err err = {0};
 
-        if (logs_expire(race->st, NOON + 100 * DAY, &err) < 0)
+        if (logs_expire(race->st, NOON + 100 * DAY, 0, &err) < 0)
             atomic_fetch_add(&race->bad, 1);
     } while (!atomic_load(&race->stop));
     return NULL;
@@ -562,7 +562,7 @@ expiry_races_with_everything(void **state)
     pthread_join(reader, NULL);
     pthread_join(expirer, NULL);
     assert_int_equal(atomic_load(&race.bad), 0);
-    OK(logs_expire(f->st, NOON + 100 * DAY, &err));
+    OK(logs_expire(f->st, NOON + 100 * DAY, 0, &err));
     assert_int_equal(day_files(f), 0);
 }
 
