@@ -452,7 +452,7 @@ work_housekeeping(struct work *w)
         log_event(LOG_cleanup_failed, "what=packages why=\"%s\", trying again in a minute", err.text);
         err_clear(&err);
     }
-    if (logs_expire(d->store, (int64_t)clock_wall_ms(), &err) < 0)
+    if (logs_expire(d->store, (int64_t)clock_wall_ms(), d->settings.log_days, &err) < 0)
         log_event(LOG_cleanup_failed, "what=logs why=\"%s\", trying again in a minute", err.text);
 }
 

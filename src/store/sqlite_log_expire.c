@@ -9,6 +9,7 @@ struct live {
         int64_t id, retention_days;
     } * at;
     size_t len, cap;
+    int64_t default_days; /* of groups that name no retention */
 };
 
 static void
@@ -35,7 +36,10 @@ live_load(struct store *st, struct live *live, struct err *err)
             live->at = xrealloc(live->at, live->cap * sizeof(*live->at));
         }
         live->at[live->len].id = sqlite3_column_int64(q, 0);
-        live->at[live->len++].retention_days = sqlite3_column_int64(q, 1);
+        live->at[live->len].retention_days = sqlite3_column_int64(q, 1);
+        if (live->at[live->len].retention_days == 0)
+            live->at[live->len].retention_days = live->default_days;
+        live->len++;
     }
     return rc;
 }
@@ -236,9 +240,9 @@ index_expire(struct store *st, struct live *live, int64_t now, struct err *err)
 }
 
 int
-logs_expire(struct store *st, int64_t now, struct err *err)
+logs_expire(struct store *st, int64_t now, int64_t default_days, struct err *err)
 {
-    __attribute__((cleanup(live_done))) struct live live = {0};
+    __attribute__((cleanup(live_done))) struct live live = {.default_days = default_days};
     AUTO_DAYS struct log_days days = {.first = 0, .last = INT64_MAX};
     int rc = 0;
 

@@ -3,7 +3,7 @@
 #include "api/api.h"
 #include "gen/logs.h"
 
-enum { EVENTS_MAX = 10000, NAMES_MAX = 50, TERMS_MAX = 16 };
+enum { EVENTS_MAX = 10000, NAMES_MAX = 50, TERMS_MAX = 16, PAGE_BYTES_MAX = 1 << 20 };
 
 /* A group by name or ARN ("arn:aws:logs:R:A:log-group:NAME[:*]"). */
 static int
@@ -222,7 +222,8 @@ logs_get_log_events(struct request *rq, const struct logs_get_log_events_in *in,
                            .stream = in->log_stream_name,
                            .start_ms = in->start_time.set ? in->start_time.value : INT64_MIN,
                            .end_ms = in->end_time.set ? in->end_time.value : INT64_MAX,
-                           .limit = limit};
+                           .limit = limit,
+                           .bytes_max = PAGE_BYTES_MAX};
     struct log_event_row *rows;
     size_t n;
     int rc;
@@ -329,11 +330,15 @@ logs_filter_log_events(struct request *rq, const struct logs_filter_log_events_i
                            .stream_prefix = in->log_stream_name_prefix,
                            .start_ms = in->start_time.set ? in->start_time.value : INT64_MIN,
                            .end_ms = in->end_time.set ? in->end_time.value + 1 : INT64_MAX,
-                           .limit = limit};
+                           .limit = limit,
+                           .bytes_max = PAGE_BYTES_MAX};
     struct str terms[TERMS_MAX];
     struct log_event_row *rows;
     size_t n, terms_len = 0;
+    bool more = false;
     int rc;
+
+    f.ret_more = &more;
 
     rc = group_name(in->log_group_name, in->log_group_identifier, &f.group, err);
     if (rc >= 0)
@@ -366,7 +371,7 @@ logs_filter_log_events(struct request *rq, const struct logs_filter_log_events_i
             .event_id = arena_fmt(rq->arena, "%lld", (long long)rows[i].id),
         };
     }
-    if (n > 0) /* pages end by bytes too: only an empty one is the last */
+    if (more && n > 0)
         ret->next_token = write_place(rq, 'f', rows[n - 1].time_ms, rows[n - 1].id);
     return 0;
 }
