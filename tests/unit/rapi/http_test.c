@@ -162,6 +162,11 @@ bring(struct peer *p, enum rapi_state state)
         return;
     if (state == RAPI_NONE) {
         rapi_runtime_stop(rt);
+    } else if (state == RAPI_UNASSIGNED) { /* generic: it has connections too, but nothing to say */
+        AUTO_FD int frames = -1;
+
+        assert_int_equal(rapi_runtime_prestart(rt, &frames, &err), 0);
+        connect_peer(p);
     } else if (state == RAPI_INIT_ERROR) {
         post(p, BASE "init/error", "", "{}");
         expect(p, 202, ok);
@@ -190,6 +195,7 @@ each_call_in_each_state(void **state)
         int next, response, error, other, init_error;
     } want[] = {
         [RAPI_NONE] = {"None", 403, 400, 400, 400, 403},
+        [RAPI_UNASSIGNED] = {"Unassigned", 403, 400, 400, 400, 403},
         [RAPI_STARTED] = {"Started", HOLDS, 400, 400, 400, 202},
         [RAPI_READY] = {"Ready", HOLDS, 400, 400, 400, 403},
         [RAPI_RUNNING] = {"Running", AGAIN, 202, 202, 400, 403},
