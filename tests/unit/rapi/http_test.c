@@ -1,5 +1,6 @@
 /* The Runtime API as a runtime sees it: real sockets, each call in each state, exact answers. */
 #include "help.h"
+#include <sys/resource.h>
 
 #define BASE "/2018-06-01/runtime/"
 
@@ -771,6 +772,51 @@ one_runtime_has_a_bounded_number_of_connections(void **state)
         peer_close(&p[i]);
 }
 
+static unsigned rounds;
+
+static uint64_t
+count_rounds(void *arg)
+{
+    rounds++;
+    return UINT64_MAX;
+}
+
+static bool
+listening_paused(void *arg)
+{
+    return rt->listener_pause.loop != NULL;
+}
+
+static bool
+listening_again(void *arg)
+{
+    return rt->listener.events == EPOLLIN;
+}
+
+static void
+a_lack_of_descriptors_kept_the_loop_spinning(void **state)
+{
+    struct rlimit before, none;
+    struct peer p;
+
+    connect_peer(&p); /* by the kernel alone: nobody has accepted it yet */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = (rlim_t)p.io.fd + 1, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run_until(listening_paused, NULL);
+    rounds = 0;
+    loop_on_idle(loop, count_rounds, NULL);
+    run_until(listening_again, NULL);
+    run_until(listening_paused, NULL);
+    run_until(listening_again, NULL);
+    loop_off_idle(loop, count_rounds, NULL);
+    assert_true(rounds < 50);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ask(&p, "GET", "/2018-06-01/ping", "", STR_NULL);
+    expect(&p, 200, "pong"); /* it waited in the backlog */
+    peer_close(&p);
+}
+
 /* ---- callbacks that stop and start ---- */
 
 static void
@@ -884,6 +930,7 @@ main(void)
         TEST_CASE(a_body_that_outlives_its_invocation_is_refused),
         TEST_CASE(an_oversized_init_error_after_next_ended_the_daemon),
         TEST_CASE(one_runtime_has_a_bounded_number_of_connections),
+        TEST_CASE(a_lack_of_descriptors_kept_the_loop_spinning),
         TEST_CASE(callbacks_may_stop_and_start_the_runtime),
         TEST_CASE(stopping_closes_what_is_held),
         TEST_CASE(other_paths_and_methods),
