@@ -23,6 +23,7 @@
     E(sandbox_start,       DEBUG)                                                                   \
     E(sandbox_failed,      WARN)                                                                    \
     E(sandbox_gone,        DEBUG)                                                                   \
+    E(runtime_other,       INFO)  /* not the version that was asked for is installed */             \
     E(runtime_exit,        DEBUG)                                                                   \
     E(environment_reset,   INFO)                                                                    \
     E(environment_reclaim, DEBUG)                                                                   \

@@ -72,8 +72,12 @@ fill(struct function *fn, const struct function_row *row, struct err *err)
     if (!str_copy(fn->package, sizeof(fn->package), row->package))
         return err_set(err, ERR_INTERNAL, "function %.*s has no code package", STR_FMT(fn->name));
     rc = runtime_resolve(fn->runtime_id, &fn->runtime, err);
+    if (rc < 0 && err->kind != ERR_UNAVAILABLE)
+        err->wire = AWS_LAMBDA_INVALID_RUNTIME_EXCEPTION; /* the text names the package to install */
     if (rc < 0)
         return rc;
+    if (!fn->runtime.exact && fn->runtime.note[0])
+        log_event(LOG_runtime_other, "fn=%.*s what=\"%s\"", STR_FMT(fn->name), fn->runtime.note);
 
     env->account = fn->account;
     env->region = fn->region;

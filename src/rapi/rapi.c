@@ -227,7 +227,9 @@ rapi_runtime_assign(struct rapi_runtime *rt, char *const envp[], struct err *err
 {
     int rc;
 
-    ASSERT(rt->state == RAPI_UNASSIGNED && rt->frames.loop);
+    /* It may have died since it was prepared, and its end of file came before word of its exit. */
+    if (rt->state != RAPI_UNASSIGNED || !rt->frames.loop)
+        return err_set(err, ERR_UNAVAILABLE, "the prepared runtime is gone");
     rc = rapi_frames_assign(rt, envp, err);
     if (rc >= 0)
         rt->state = RAPI_STARTED;

@@ -55,7 +55,7 @@ int rapi_runtime_start(struct rapi_runtime *rt, int *ret_frames_fd, struct err *
  * that it is prepared. */
 int rapi_runtime_prestart(struct rapi_runtime *rt, int *ret_frames_fd, struct err *err);
 /* Tell a prepared one its environment ("NAME=VALUE", NULL-terminated, the whole of it); state Started.
- * Errors: TOO_LARGE. */
+ * Errors: TOO_LARGE; UNAVAILABLE: it died, or broke the protocol, meanwhile. */
 int rapi_runtime_assign(struct rapi_runtime *rt, char *const envp[], struct err *err);
 /* The process is gone or going: forget its connections and its invocation. */
 void rapi_runtime_stop(struct rapi_runtime *rt);

@@ -1,7 +1,7 @@
 /* Frames on the inherited socket: order, pieces, every kind of nonsense, both directions in bulk. */
 #include "help.h"
 
-enum { INVOKE = 1, NEXT, RESPONSE, ERROR, INIT_ERROR };
+enum { INVOKE = 1, NEXT, RESPONSE, ERROR, INIT_ERROR, ASSIGN, PREPARED };
 enum { FRAME_BODY_MAX = RAPI_RESPONSE_MAX + 65536 };
 
 static struct peer peer;
@@ -319,7 +319,9 @@ frames_out_of_order_end_the_runtime(void **state)
         {INIT_ERROR, "Runtime.X", NULL, "INIT_ERROR out of order"},
         {INVOKE, ID, NULL, "unknown frame"},
         {0, NULL, NULL, "unknown frame"},
-        {6, NULL, NULL, "unknown frame"},
+        {ASSIGN, NULL, NULL, "unknown frame"},
+        {PREPARED, NULL, NULL, "PREPARED out of order"},
+        {8, NULL, NULL, "unknown frame"},
         {255, NULL, NULL, "unknown frame"},
     };
 
@@ -451,6 +453,101 @@ after_a_broken_frame_nothing_counts(void **state)
     assert_int_equal(got.response + got.next, 0);
 }
 
+/* ---- generic runtimes ---- */
+
+static void
+start_generic(void)
+{
+    struct err err = {0};
+    int fd;
+
+    peer_close(&peer);
+    assert_int_equal(rapi_runtime_prestart(rt, &fd, &err), 0);
+    peer_open(&peer, fd);
+}
+
+static char *const variables[] = {"A=1", "EMPTY=", "TEXT=\xc3\xa9 \n", NULL};
+
+static void
+a_generic_runtime_is_told_what_it_is(void **state)
+{
+    struct err err = {0};
+    uint32_t words[2];
+    struct str rest;
+
+    start_generic();
+    send_frame(PREPARED, NULL, NULL, STR_NULL);
+    until(&got.prepared);
+    assert_int_equal(rapi_runtime_assign(rt, variables, &err), 0);
+    run_until(frame_is_whole, NULL);
+    memcpy(words, peer.in.at, 8);
+    assert_int_equal(words[1], ASSIGN);
+    rest = (struct str){peer.in.at + 8, words[0]};
+    for (size_t i = 0; variables[i]; i++)
+        assert_true(str_is(take_field(&rest), variables[i]));
+    assert_int_equal(rest.len, 0);
+    buf_shift(&peer.in, peer.in.len);
+    bring_to_running();
+}
+
+static void
+a_generic_runtime_may_only_be_prepared(void **state)
+{
+    static const uint32_t types[] = {NEXT, RESPONSE, INIT_ERROR};
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        start_generic();
+        send_frame(types[i], types[i] == NEXT ? NULL : ID, types[i] == RESPONSE ? "" : NULL,
+                   STR_NULL);
+        until(&got.broken);
+        assert_int_equal(got.next + got.response + got.init_error, 0);
+    }
+    start_generic();
+    send_frame(PREPARED, NULL, NULL, STR("x"));
+    until(&got.broken);
+    assert_int_equal(got.prepared, 0);
+}
+
+static bool
+frames_closed(void *arg)
+{
+    return !rt->frames.loop;
+}
+
+static void
+a_generic_runtime_that_died_before_its_assignment_ended_the_daemon(void **state)
+{
+    struct err err = {0};
+
+    start_generic();
+    send_frame(PREPARED, NULL, NULL, STR_NULL);
+    until(&got.prepared);
+    assert_int_equal(shutdown(peer.io.fd, SHUT_RDWR), 0);
+    run_until(frames_closed, NULL);
+    assert_int_equal(rapi_runtime_assign(rt, variables, &err), -ERR_UNAVAILABLE);
+    restart();
+    bring_to_running();
+}
+
+static void
+an_environment_too_large_for_its_frame_is_refused(void **state)
+{
+    AUTO_FREE char *huge = xmalloc(2 << 20);
+    struct err err = {0};
+
+    memset(huge, 'x', 2 << 20);
+    huge[(2 << 20) - 1] = '\0';
+    start_generic();
+    send_frame(PREPARED, NULL, NULL, STR_NULL);
+    until(&got.prepared);
+    assert_int_equal(rapi_runtime_assign(rt, (char *const[]){huge, NULL}, &err), -ERR_TOO_LARGE);
+    huge[500000] = '\0'; /* more than the socket takes at once */
+    err_clear(&err);
+    assert_int_equal(rapi_runtime_assign(rt, (char *const[]){huge, NULL}, &err), 0);
+    run_until(frame_is_whole, NULL);
+    assert_int_equal(peer.in.len, 8 + 4 + 500000);
+}
+
 /* ---- ends ---- */
 
 static void
@@ -580,6 +677,10 @@ main(void)
         TEST_CASE(hostile_lengths_end_the_runtime),
         TEST_CASE(each_byte_of_a_frame_may_be_wrong),
         TEST_CASE(after_a_broken_frame_nothing_counts),
+        TEST_CASE(a_generic_runtime_is_told_what_it_is),
+        TEST_CASE(a_generic_runtime_may_only_be_prepared),
+        TEST_CASE(a_generic_runtime_that_died_before_its_assignment_ended_the_daemon),
+        TEST_CASE(an_environment_too_large_for_its_frame_is_refused),
         TEST_CASE(the_end_of_file_alone_is_no_event),
         TEST_CASE(a_runtime_that_shut_its_reading_side_kept_the_loop_spinning),
         TEST_CASE(callbacks_may_stop_and_start_the_runtime),

@@ -23,7 +23,7 @@ static struct rapi_invocation invocation;
 
 /* What happened, and what a test wants done inside the callback. */
 static struct {
-    unsigned next, response, error, init_error, broken;
+    unsigned next, response, error, init_error, prepared, broken;
     struct buf payload; /* of the last response, error or init error */
     char type[256];     /* content type, or error type */
     char why[100];
@@ -76,6 +76,13 @@ on_init_error(void *arg, struct str type, struct str body)
 }
 
 static void
+on_prepared(void *arg)
+{
+    assert_ptr_equal(arg, &got);
+    got.prepared++;
+}
+
+static void
 on_broken(void *arg, const char *why)
 {
     assert_ptr_equal(arg, &got);
@@ -88,6 +95,7 @@ static const struct rapi_events recorder = {
     .on_response = on_response,
     .on_error = on_error,
     .on_init_error = on_init_error,
+    .on_prepared = on_prepared,
     .on_broken = on_broken,
 };
 
