@@ -31,8 +31,8 @@ const EXIT_UNCAUGHT = 129, EXIT_REJECTION = 128, EXIT_UNSETTLED = 13;
 const env = process.env;
 const framesFd = Number(process.argv[2]);
 
-/* A generic start: this file is compiled and the modules that every function needs are loaded, then we
- * sleep in a read until we are told which function we are. All below runs after that. */
+/* A generic start: what every function needs is loaded and practised, then we sleep in a read until we
+ * are told which function we are. */
 function readExactly(length) {
   const data = Buffer.alloc(length);
   for (let at = 0; at < length;) {
@@ -44,11 +44,21 @@ function readExactly(length) {
   return data;
 }
 
-function waitForAssignment() {
+/* The first time of anything is the slow one: modules are loaded, the ES module loader builds itself,
+ * functions are compiled. */
+async function prepare() {
   require('node:net');
-  require('node:module');
-  require('node:url');
-  JSON.parse(JSON.stringify({ a: [1, 2.5, null, true, 'text\u00e9'] }));
+  require('node:stream');
+  const url = require('node:url').pathToFileURL(path.join(__dirname, 'practice.mjs'));
+  const practice = await import(url.href);
+  const own = require('node:module').createRequire(url);
+  own.resolve('./practice.mjs');
+  fs.existsSync(__dirname);
+  JSON.parse(JSON.stringify(await practice.handler({ a: [1, 2.5, null, true, 'text\u00e9'] })));
+  waitForAssignment();
+}
+
+function waitForAssignment() {
   fs.writeSync(framesFd, Buffer.from([0, 0, 0, 0, PREPARED, 0, 0, 0]));
   const head = readExactly(HEADER_LEN);
   if (head[4] !== ASSIGN)
@@ -67,14 +77,11 @@ function waitForAssignment() {
   process.chdir(env.LAMBDA_TASK_ROOT ?? '/var/task'); /* it was mounted meanwhile */
 }
 
-if (process.argv[3] === 'wait')
-  waitForAssignment();
-
-const generation = (() => {
-  const id = /^AWS_Lambda_nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV ?? '');
-  return Number(id ? id[1] : process.versions.node.split('.')[0]);
-})();
-const callbacks = generation < 24; /* the older generation */
+/* What depends on the function, set by identify(). */
+let generation; /* of the runtime: 20 for nodejs20.x */
+let callbacks;  /* the older generations have them */
+let jsonLogs;
+let environment;
 
 /* ---- errors ---- */
 
@@ -176,7 +183,6 @@ function toLogText(error) {
 
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const FRAME_TEXT = 0xa55a0003, FRAME_JSON = 0xa55a0002;
-const jsonLogs = env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
 /* Other parts of AWS's runtime look the request id up under this name. */
 const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
 let tenantId;
@@ -445,14 +451,6 @@ function contextOf(invocation, base) {
   }
   return base;
 }
-
-const environment = {
-  functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-  functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-  memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-  logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-  logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-};
 
 function isPromise(value) {
   return value && typeof value.then === 'function';
@@ -818,7 +816,22 @@ function die(what, error, code) {
   answerError(current, error, false, () => process.exit(code));
 }
 
+function identify() {
+  const id = /^AWS_Lambda_nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV ?? '');
+  generation = Number(id ? id[1] : process.versions.node.split('.')[0]);
+  callbacks = generation < 24;
+  jsonLogs = env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON';
+  environment = {
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+  };
+}
+
 function main() {
+  identify();
   patchConsole();
   process.on('uncaughtException', (error) => die('Uncaught Exception', error, EXIT_UNCAUGHT));
   process.on('unhandledRejection', (reason, promise) =>
@@ -837,4 +850,7 @@ function main() {
     .catch((error) => die('Uncaught Exception', error, EXIT_UNCAUGHT));
 }
 
-main();
+if (process.argv[3] === 'wait')
+  prepare().then(main);
+else
+  main();
