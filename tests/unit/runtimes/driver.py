@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-INVOKE, NEXT, RESPONSE, ERROR, INIT_ERROR = range(1, 6)
+INVOKE, NEXT, RESPONSE, ERROR, INIT_ERROR, ASSIGN, PREPARED = range(1, 8)
 RESPONSE_MAX = 6 * 1024 * 1024 + 100
 WAIT_S = 30  # for anything; reached only by a broken bootstrap
 
@@ -70,8 +70,16 @@ class Record:
         return "{:08x} {!r}".format(self.kind, self.text)
 
 
+EARLY = ("PATH", "LANG", "TZ")
+
+
+def env_early(env):
+    """What the daemon never gives a generic start a function for: read when an interpreter starts."""
+    return [k for k in env if k.startswith(("PYTHON", "NODE_"))]
+
+
 class Runtime:
-    def __init__(self, argv, task, env, framed_log=True):
+    def __init__(self, argv, task, env, framed_log=True, generic=False):
         ours, theirs = socket.socketpair()
         out_read, out_write = os.pipe()
         environ = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": ":UTC"}
@@ -95,10 +103,12 @@ class Runtime:
         self.sock = ours
         self.sock.settimeout(WAIT_S)
         self.held = b""
+        # A generic one is told all of it later, and its folder was empty when it started.
+        first = {k: v for k, v in environ.items() if not generic or k in EARLY or k in env_early(env)}
         self.process = subprocess.Popen(
-            argv + [str(theirs.fileno())],
-            cwd=str(task),
-            env=environ,
+            argv + [str(theirs.fileno())] + (["wait"] if generic else []),
+            cwd="/" if generic else str(task),
+            env=first,
             pass_fds=fds,
             stdin=subprocess.DEVNULL,
             stdout=out_write,
@@ -110,6 +120,12 @@ class Runtime:
         if framed_log:
             os.close(log_write)
             self.pipes["log"] = self._drain(self.log_read)
+
+        if generic:
+            answer = self.recv()
+            assert answer and answer.kind == PREPARED and answer.body == b""
+            body = b"".join(field(k + "=" + v) for k, v in environ.items())
+            self.sock.sendall(frame(ASSIGN, body))
 
     @staticmethod
     def _drain(fd):

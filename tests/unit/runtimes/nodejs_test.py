@@ -36,8 +36,14 @@ def interpreter(request):
     return request.param
 
 
+# Started for its function, or generic and told later: it must make no difference to any test.
+@pytest.fixture(params=[False, True], ids=["own", "generic"])
+def generic(request):
+    return request.param
+
+
 @pytest.fixture
-def start(interpreter, tmp_path):
+def start(interpreter, generic, tmp_path):
     started = []
 
     def run(source, handler="index.handler", runtime="nodejs20.x", env={}, flags=[], **more):
@@ -47,7 +53,7 @@ def start(interpreter, tmp_path):
         environ = {"_HANDLER": handler, "AWS_EXECUTION_ENV": "AWS_Lambda_" + runtime}
         environ.update(env)
         bootstrap = os.path.join(driver.RUNTIMES, "nodejs", "bootstrap.cjs")
-        r = Runtime([interpreter, *flags, bootstrap], task, environ, **more)
+        r = Runtime([interpreter, *flags, bootstrap], task, environ, generic=generic, **more)
         r.task = str(task)
         started.append(r)
         return r

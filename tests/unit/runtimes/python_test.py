@@ -31,8 +31,14 @@ def interpreter(request):
     return request.param
 
 
+# Started for its function, or generic and told later: it must make no difference to any test.
+@pytest.fixture(params=[False, True], ids=["own", "generic"])
+def generic(request):
+    return request.param
+
+
 @pytest.fixture
-def start(interpreter, tmp_path):
+def start(interpreter, generic, tmp_path):
     started = []
     runtime_dir = os.path.join(driver.RUNTIMES, "python")
 
@@ -44,7 +50,7 @@ def start(interpreter, tmp_path):
         environ["AWS_EXECUTION_ENV"] = "AWS_Lambda_python3.12"
         environ.update(env)
         runtime = Runtime(
-            [interpreter, "-S", os.path.join(runtime_dir, "bootstrap.py")], task, environ, **more
+            [interpreter, "-S", os.path.join(runtime_dir, "bootstrap.py")], task, environ, generic=generic, **more
         )
         runtime.task = str(task)
         started.append(runtime)
