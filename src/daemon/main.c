@@ -32,7 +32,7 @@
 
 /* One below the environments' ranges (sandbox.h), where no distribution puts users. */
 enum { UID_WITHOUT_USER = 1879048191 };
-enum { LISTENERS_MAX = 8, EXTRA_DIRS_MAX = 32, WORK_QUEUE_MAX = 4096, HOUSEKEEPING_US = 60 * 1000000 };
+enum { LISTENERS_MAX = 8, EXTRA_DIRS_MAX = 32, RUNTIMES_MAX = 16, WORK_QUEUE_MAX = 4096, HOUSEKEEPING_US = 60 * 1000000 };
 
 struct daemon {
     int argc;
@@ -54,6 +54,9 @@ struct daemon {
     int exit_code;
     struct work start_work, housekeeping_work;
     struct err start_err;
+    struct arena *start_arena;
+    struct str runtimes[RUNTIMES_MAX]; /* in use, in start_arena */
+    size_t runtimes_len;
     struct timer housekeeping;
     char *extra_text;
     const char *extra_dirs[EXTRA_DIRS_MAX + 1]; /* of extra_paths, into extra_text */
@@ -485,8 +488,13 @@ static void
 work_start(struct work *w)
 {
     struct daemon *d = CONTAINER_OF(w, struct daemon, start_work);
+    struct err ignored = {0};
 
     runtimes_probe(d->extra_dirs);
+    d->start_arena = arena_new(64u << 20);
+    /* Only to have pools ready early: failing, the first invocation of each runtime makes its pool. */
+    (void)lambda_runtimes_in_use(&d->api, d->start_arena, d->runtimes, RUNTIMES_MAX,
+                                 &d->runtimes_len, &ignored);
     (void)lambda_settle_recover(&d->api, &d->start_err);
 }
 
@@ -508,6 +516,10 @@ start_done(struct work *w)
         return;
     }
     on_housekeeping(&d->housekeeping);
+    for (size_t i = 0; i < d->runtimes_len; i++)
+        invoke_prepare_runtime(d->invoker, d->runtimes[i]);
+    arena_free(d->start_arena);
+    d->start_arena = NULL;
     announce(d);
 }
 
@@ -632,6 +644,7 @@ finish(struct daemon *d)
         store_close(d->store);
         free(d->extra_text);
         settings_done(&d->settings);
+        arena_free(d->start_arena);
     }
     log_event(LOG_daemon_stopped, "code=%d", d->exit_code);
 }

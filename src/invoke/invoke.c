@@ -436,6 +436,16 @@ invoke_prepare(struct invoker *v, struct str account, struct str region, struct 
 }
 
 void
+invoke_prepare_runtime(struct invoker *v, struct str id)
+{
+    struct runtime_choice choice;
+    struct err ignored = {0}; /* whoever invokes such a function is told */
+
+    if (runtime_resolve(id, &choice, &ignored) >= 0)
+        pool_prepare(v, &choice);
+}
+
+void
 invoke_forget(struct invoker *v, struct str account, struct str region, struct str name)
 {
     function_forget(v, account, region, name);

@@ -52,6 +52,9 @@ void invoke_forget(struct invoker *v, struct str account, struct str region, str
 void invoke_prepare(struct invoker *v, struct str account, struct str region, struct str name,
                     uint32_t version);
 
+/* The same for a runtime's identifier alone; one that can't be run here is passed over. */
+void invoke_prepare_runtime(struct invoker *v, struct str id);
+
 struct invoker_config {
     struct loop *loop;
     const struct settings *settings; /* borrowed, may be reloaded between callbacks */

@@ -501,6 +501,36 @@ list(struct request *rq, struct str name, bool all, struct str marker, struct op
 }
 
 int
+lambda_runtimes_in_use(struct api *api, struct arena *a, struct str *ret, size_t max,
+                       size_t *ret_len, struct err *err)
+{
+    enum { LOOK_AT = 1000 };
+    AUTO(txn_end) struct txn *t = NULL;
+    struct function_row *rows;
+    size_t len, n = 0;
+    int rc;
+
+    rc = txn_begin(api->store, false, &t, err);
+    if (rc >= 0)
+        rc = store_function_list(t, a, str_of(api->settings->account), str_of(api->settings->region),
+                                 STR_NULL, false, STR_NULL, -1, LOOK_AT, &rows, &len, err);
+    for (size_t i = 0; rc >= 0 && i < len && n < max; i++) {
+        struct lambda_function_configuration *c = ARENA_NEW(a, typeof(*c));
+        size_t k = 0;
+
+        if (!c)
+            break;
+        rc = lambda_function_configuration_parse(rows[i].doc, a, c, err);
+        while (rc >= 0 && k < n && !str_eq(ret[k], c->runtime))
+            k++;
+        if (rc >= 0 && k == n && c->runtime.at)
+            ret[n++] = c->runtime;
+    }
+    *ret_len = n;
+    return rc;
+}
+
+int
 lambda_list_functions(struct request *rq, const struct lambda_list_functions_in *in,
                       struct lambda_list_functions_out *ret, struct err *err)
 {
