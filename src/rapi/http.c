@@ -141,7 +141,7 @@ begin_post(struct rapi_runtime *rt, struct http_exchange *x, enum rapi_call call
     post = xcalloc(1, sizeof(*post));
     post->call = call;
     post->body = BUF_MAX(RAPI_RESPONSE_MAX);
-    post->streaming = str_eq_nocase(mode, STR("streaming"));
+    post->streaming = call == RAPI_CALL_RESPONSE && str_eq_nocase(mode, STR("streaming"));
     if (rt->inv)
         (void)str_copy(post->request_id, sizeof(post->request_id), str_of(rt->inv->request_id));
     (void)str_copy(post->type, sizeof(post->type),

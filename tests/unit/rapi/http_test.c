@@ -654,6 +654,25 @@ a_stream_that_is_cut_off_is_a_truncated_response(void **state)
     assert_null(rt->answering);
 }
 
+static void
+a_streamed_error_that_was_cut_off_ended_the_daemon(void **state)
+{
+    static const char *const paths[] = {BASE "init/error", ERROR};
+    struct peer p;
+
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) { /* the mode means nothing here */
+        bring(&p, i == 0 ? RAPI_STARTED : RAPI_RUNNING);
+        post(&p, paths[i], STREAM, NULL);
+        peer_send(&p, "5\r\nhello\r\n", 10);
+        turns(10);
+        peer_close(&p);
+        while (http_server_connections(rapi->http) > 0)
+            turns(1);
+        assert_int_equal(got.error + got.init_error, 0);
+        assert_int_equal(rt->state, i == 0 ? RAPI_STARTED : RAPI_RUNNING);
+    }
+}
+
 /* ---- who leaves, who is slow ---- */
 
 static void
@@ -925,6 +944,7 @@ main(void)
         TEST_CASE(trailers_of_a_buffered_answer_mean_nothing),
         TEST_CASE(an_unknown_mode_is_an_error),
         TEST_CASE(a_stream_that_is_cut_off_is_a_truncated_response),
+        TEST_CASE(a_streamed_error_that_was_cut_off_ended_the_daemon),
         TEST_CASE(a_client_may_leave_at_each_byte),
         TEST_CASE(a_slow_body_holds_the_answer_but_not_other_calls),
         TEST_CASE(a_body_that_outlives_its_invocation_is_refused),
