@@ -208,7 +208,7 @@ def test_deprecated_runtime_names_its_successor(client, deploy):
 def test_runtime_without_a_bootstrap_is_named(client, deploy):
     """A runtime of AWS's that cannot run here yet: the function can be made, and the invocation says why."""
     name = deploy.zip(ZIP, "ruby3.3")
-    refused(client.invoke, "NotImplementedException", 501, re.compile(r"ruby3\.3"), FunctionName=name)
+    refused(client.invoke, "InvalidRuntimeException", 502, re.compile(r"ruby3\.3"), FunctionName=name)
 
 
 def test_reserved_environment_variables(client, deploy):
