@@ -194,6 +194,20 @@ start_runtime(struct environment *env, struct err *err)
 
 /* ---- the runtime is done for ---- */
 
+/* An invocation is told what its function did, or that we failed. The kinds of errors in between mean
+ * something else to its caller: NOT_FOUND a function, THROTTLED a limit. */
+static struct err
+as_ours(const struct err *why)
+{
+    struct err ours = *why;
+
+    if (ours.kind != ERR_UNAVAILABLE)
+        ours.kind = ERR_INTERNAL;
+    return ours;
+}
+
+enum { RESET_MAX_US = 5000000 };
+
 /* Kill what is left inside and wait for the exit; then the environment is EMPTY. */
 static void
 reset(struct environment *env)
@@ -210,6 +224,7 @@ reset(struct environment *env)
         return;
     }
     env->state = ENV_RESET;
+    timer_set(env->invoker->c.loop, &env->deadline, RESET_MAX_US, on_deadline);
     if (sandbox_kill(env->sandbox, &err) < 0) {
         log_event(LOG_sandbox_failed, "step=kill why=\"%s\", taking it down", err.text);
         environment_destroy(env, NULL);
@@ -247,6 +262,7 @@ on_next(void *arg)
     case ENV_BUILDING: /* its `next` overtook the sandbox's own ready message */
     case ENV_INIT:
         timer_stop(&env->deadline);
+        env->fn->lost = 0;
         env->init_us = clock_us() - env->init_started_us;
         /* INIT runs with all the CPU there is; from here on it is proportional to memory. */
         if (sandbox_set_cpu(env->sandbox, env->fn->memory_mb * 1000 / 1769, &err) < 0)
@@ -281,8 +297,10 @@ on_prepared(void *arg)
 {
     struct environment *env = arg;
 
-    if (env->state == ENV_POOLED && !env->pooled)
+    if (env->state == ENV_POOLED && !env->pooled) {
+        timer_stop(&env->deadline);
         pool_ready(env);
+    }
 }
 
 static void
@@ -337,7 +355,13 @@ on_broken(void *arg, const char *why)
 
     log_event(LOG_environment_reset, "fn=%.*s why=\"%s\"", STR_FMT(env->fn ? env->fn->name : STR("-")),
               why);
-    (void)sandbox_kill(env->sandbox, &err); /* its exit is reported and answered as any other */
+    if (env->state == ENV_IDLE) { /* user code may write there at any time: nothing may be given to it */
+        place_unidle(env);
+        reset(env);
+        return;
+    }
+    if (sandbox_kill(env->sandbox, &err) < 0) /* else its exit is reported and answered as any other */
+        environment_destroy(env, &err);
 }
 
 static const struct rapi_events runtime_events = {
@@ -362,8 +386,16 @@ on_deadline(struct timer *t)
     time_t s = (time_t)(wall / 1000);
     struct tm tm;
 
+    if (env->state == ENV_POOLED || env->state == ENV_ASSIGNING || env->state == ENV_RESET) {
+        err_set(&err, ERR_INTERNAL, "nothing came of a sandbox within %s",
+                env->state == ENV_RESET ? "the time to kill what ran in it" : "the time to start it");
+        log_event(LOG_sandbox_failed, "why=\"%s\", taking it down", err.text);
+        environment_destroy(env, env->state == ENV_RESET ? NULL : &err);
+        return;
+    }
     if (env->init_error_body && env->state != ENV_BUSY) { /* reported its error, but stays */
-        (void)sandbox_kill(env->sandbox, &err);           /* its exit is reported next */
+        if (sandbox_kill(env->sandbox, &err) < 0)         /* else its exit is reported next */
+            environment_destroy(env, &err);
         return;
     }
     if (env->state == ENV_BUILDING || env->state == ENV_INIT) {
@@ -447,7 +479,7 @@ thaw(struct environment *env, struct err *err)
     return rc;
 }
 
-void
+bool
 environment_assign(struct environment *env, struct invocation *inv)
 {
     struct err err = {0};
@@ -461,15 +493,19 @@ environment_assign(struct environment *env, struct invocation *inv)
     inv->started_us = clock_us();
     inv->event.deadline_ms = clock_wall_ms() + env->fn->timeout_ms;
     env->state = empty ? ENV_LATE_INIT : ENV_BUSY;
-    report_start(env);
-    timer_set(env->invoker->c.loop, &env->deadline, timeout_us, on_deadline);
     if (thaw(env, &err) < 0 || (empty && sandbox_set_cpu(env->sandbox, 0, &err) < 0) ||
         (empty && start_runtime(env, &err) < 0)) {
-        environment_destroy(env, &err);
-        return;
+        log_event(LOG_sandbox_failed, "step=assign why=\"%s\", using another", err.text);
+        env->inv = NULL;
+        inv->env = NULL;
+        environment_destroy(env, NULL);
+        return false;
     }
+    report_start(env);
+    timer_set(env->invoker->c.loop, &env->deadline, timeout_us, on_deadline);
     if (!empty)
         rapi_runtime_deliver(env->runtime, &inv->event);
+    return true;
 }
 
 /* ---- what the sandbox says ---- */
@@ -486,6 +522,7 @@ on_ready(void *arg, int listener_fd)
         log_event(LOG_sandbox_failed, "step=listen why=\"%s\"", err.text);
         environment_destroy(env, &err);
     } else if (env->state == ENV_POOLED && !env->pool->runtime.frames) {
+        timer_stop(&env->deadline);
         pool_ready(env); /* nothing of a custom runtime can start before its code is there */
     }
 }
@@ -532,7 +569,9 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
         struct err why = {0};
 
         env->alive = false;
-        err_set(&why, ERR_INTERNAL, "a prepared runtime ended by itself");
+        /* Once taken it is still no fault of the function's: another is tried. */
+        err_set(&why, env->state == ENV_POOLED ? ERR_INTERNAL : ERR_UNAVAILABLE,
+                "a prepared runtime ended by itself");
         environment_destroy(env, &why);
         return;
     }
@@ -569,6 +608,7 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
         reset(env);
         break;
     case ENV_RESET:
+        timer_stop(&env->deadline);
         capture_drain(env->capture, true);
         env->state = ENV_EMPTY;
         place_free(env);
@@ -595,6 +635,12 @@ free_environment(struct environment *env)
     capture_free(env->capture);
     rapi_runtime_free(env->runtime);
     free(env->init_error_body);
+    if (env->all_prev)
+        env->all_prev->all_next = env->all_next;
+    else
+        env->invoker->all = env->all_next;
+    if (env->all_next)
+        env->all_next->all_prev = env->all_prev;
     env->invoker->environments--;
     free(env);
 }
@@ -618,9 +664,7 @@ on_gone(void *arg, const struct err *why)
 {
     struct environment *env = arg;
     struct function *fn = env->fn;
-    bool built = env->state != ENV_ASSIGNING && env->state != ENV_BUILDING && env->state != ENV_INIT;
-    bool served = env->inv != NULL; /* then its own invocation was told, and nobody else's is at fault */
-    struct err lost = {0};
+    struct err lost = {0}; /* only one on its way up was awaited by somebody */
 
     if (!fn) {
         generic_gone(env, why);
@@ -630,7 +674,9 @@ on_gone(void *arg, const struct err *why)
         log_event(LOG_sandbox_failed, "fn=%.*s why=\"%s\"", STR_FMT(fn->name), why->text);
     if (env->inv && !env->inv->answered) {
         if (why) {
-            invocation_tell(env->inv, why);
+            struct err ours = as_ours(why);
+
+            invocation_tell(env->inv, &ours);
         } else { /* its init was killed from outside: to the caller, the runtime was */
             set_platform_error(env->inv, "Runtime.ExitError", "Runtime exited with error: signal: killed");
         }
@@ -638,18 +684,18 @@ on_gone(void *arg, const struct err *why)
     }
     if (env->inv)
         finish(env, "error");
-    if (!why && env->failure.kind)
-        why = &env->failure;
-    if (!built && !why)
+    if (env->starting && env->failure.kind)
+        lost = as_ours(&env->failure);
+    else if (env->starting && why)
+        lost = as_ours(why);
+    else if (env->starting && env->state != ENV_GOING)
         err_set(&lost, ERR_INTERNAL, "the sandbox was killed while it was being built");
-    else if (why)
-        lost = *why; /* env goes before the waiters are told */
     if (env->state == ENV_IDLE || env->state == ENV_EMPTY)
         place_unidle(env);
     started(env);
     fn->environments--;
     free_environment(env);
-    place_gone(fn, lost.kind && !served ? &lost : NULL);
+    place_gone(fn, lost.kind ? &lost : NULL);
 }
 
 static const struct sandbox_events sandbox_events_table = {
@@ -712,6 +758,10 @@ make(struct invoker *v, const struct sandbox_spec *spec, enum env_state state, s
         free(env);
         return NULL;
     }
+    env->all_next = v->all;
+    if (v->all)
+        v->all->all_prev = env;
+    v->all = env;
     v->environments++;
     return env;
 }
@@ -758,6 +808,8 @@ environment_new(struct function *fn, struct err *err)
     return env;
 }
 
+enum { GENERIC_MAX_US = 30000000 };
+
 struct environment *
 environment_new_generic(struct pool *p, struct err *err)
 {
@@ -789,12 +841,12 @@ environment_new_generic(struct pool *p, struct err *err)
             rc = start_process(env, &p->runtime, waiting, envp, true, err);
         }
     }
+    p->building++; /* which pool_ready() or pool_lost() takes back */
     if (rc < 0) {
-        p->building++; /* which its end takes back */
         environment_destroy(env, err);
-        p->building--;
         return NULL;
     }
+    timer_set(v->c.loop, &env->deadline, GENERIC_MAX_US, on_deadline);
     return env;
 }
 
@@ -808,7 +860,13 @@ environment_destroy(struct environment *env, const struct err *why)
     if (env->state == ENV_POOLED)
         pool_lost(env, why && why->kind != ERR_UNAVAILABLE);
     if (inv && !inv->answered) {
-        invocation_tell(inv, why);
+        struct err ours = {0};
+
+        if (why)
+            ours = as_ours(why);
+        else
+            err_set(&ours, ERR_INTERNAL, "the environment was taken down");
+        invocation_tell(inv, &ours);
         inv->answered = true;
     }
     if (inv)
@@ -816,8 +874,10 @@ environment_destroy(struct environment *env, const struct err *why)
     if (env->state == ENV_IDLE || env->state == ENV_EMPTY)
         place_unidle(env);
     if (why && env->starting)
-        env->failure = *why;
-    started(env);
+        env->failure = *why; /* and it counts as starting until it is gone, else another would be
+                                started, to fail alike, before its waiter was told */
+    else
+        started(env);
     env->state = ENV_GOING;
     timer_stop(&env->deadline);
     timer_stop(&env->idle);

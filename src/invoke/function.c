@@ -10,7 +10,17 @@
 static void
 free_function(struct function *fn)
 {
+    struct invoker *v = fn->invoker;
+
     ASSERT(!fn->idle && !fn->waiters && fn->environments == 0);
+    pthread_mutex_lock(&v->packages_lock);
+    if (fn->all_prev)
+        fn->all_prev->all_next = fn->all_next;
+    else
+        v->loaded = fn->all_next;
+    if (fn->all_next)
+        fn->all_next->all_prev = fn->all_prev;
+    pthread_mutex_unlock(&v->packages_lock);
     arena_free(fn->arena);
     free(fn->key);
     free(fn);
@@ -37,6 +47,7 @@ fill(struct function *fn, const struct function_row *row, struct err *err)
 {
     struct lambda_function_configuration *c = ARENA_NEW(fn->arena, typeof(*c));
     struct runtime_env *env = &fn->env;
+    bool copied;
     int rc;
 
     if (!c)
@@ -69,7 +80,10 @@ fill(struct function *fn, const struct function_row *row, struct err *err)
         fn->log_group = arena_fmt(fn->arena, "/aws/lambda/%.*s", STR_FMT(fn->name));
     if (!fn->log_format.at)
         fn->log_format = STR("Text");
-    if (!str_copy(fn->package, sizeof(fn->package), row->package))
+    pthread_mutex_lock(&fn->invoker->packages_lock);
+    copied = str_copy(fn->package, sizeof(fn->package), row->package);
+    pthread_mutex_unlock(&fn->invoker->packages_lock);
+    if (!copied)
         return err_set(err, ERR_INTERNAL, "function %.*s has no code package", STR_FMT(fn->name));
     rc = runtime_resolve(fn->runtime_id, &fn->runtime, err);
     if (rc < 0 && err->kind != ERR_UNAVAILABLE)
@@ -138,9 +152,7 @@ work_loaded(struct work *w)
     fn->state = FN_BROKEN;
     if (!fn->stale) { /* not cached: the next invocation looks again */
         fn->stale = true;
-        pthread_mutex_lock(&fn->invoker->packages_lock);
         HASH_DEL(fn->invoker->functions, fn);
-        pthread_mutex_unlock(&fn->invoker->packages_lock);
         function_unref(fn);
     }
     while ((inv = fn->waiters)) {
@@ -179,16 +191,18 @@ function_get(struct invoker *v, struct str account, struct str region, struct st
     fn->version_number = version;
     fn->work = (struct work){.work = work_load, .done = work_loaded};
     fn->refs = 3; /* the table's, the loading's, the caller's */
-    pthread_mutex_lock(&v->packages_lock);
     HASH_ADD_KEYPTR(hh, v->functions, fn->key, (size_t)n, fn);
+    pthread_mutex_lock(&v->packages_lock);
+    fn->all_next = v->loaded;
+    if (v->loaded)
+        v->loaded->all_prev = fn;
+    v->loaded = fn;
     pthread_mutex_unlock(&v->packages_lock);
     if (loop_work(v->c.loop, &fn->work, &err) < 0) {
         fn->why = err;
         fn->state = FN_BROKEN;
         fn->stale = true;
-        pthread_mutex_lock(&v->packages_lock);
         HASH_DEL(v->functions, fn);
-        pthread_mutex_unlock(&v->packages_lock);
         fn->refs = 1;
     }
     return fn;
@@ -198,9 +212,7 @@ static void
 forget(struct invoker *v, struct function *fn)
 {
     fn->stale = true;
-    pthread_mutex_lock(&v->packages_lock);
     HASH_DEL(v->functions, fn);
-    pthread_mutex_unlock(&v->packages_lock);
     while (fn->idle)
         environment_destroy(fn->idle, NULL);
     function_unref(fn);
@@ -221,12 +233,11 @@ bool
 invoker_uses_package(void *invoker, struct str sha256_hex)
 {
     struct invoker *v = invoker;
-    struct function *fn, *next;
     bool used = false;
 
     pthread_mutex_lock(&v->packages_lock);
-    HASH_ITER(hh, v->functions, fn, next)
-        used = used || str_is(sha256_hex, fn->package);
+    for (struct function *fn = v->loaded; fn && !used; fn = fn->all_next)
+        used = str_is(sha256_hex, fn->package);
     pthread_mutex_unlock(&v->packages_lock);
     return used;
 }

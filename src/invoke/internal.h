@@ -46,10 +46,12 @@ struct function {
     struct environment *idle; /* newest first: the hottest is reused */
     struct invocation *waiters, *waiters_tail;
     unsigned waiting, starting, environments;
+    unsigned lost; /* environments that went while they were made, since one was ready */
     bool starving; /* in invoker->starving: has waiters, machine is full */
     struct function *starving_next;
     struct work work; /* loading */
     UT_hash_handle hh;
+    struct function *all_prev, *all_next; /* in invoker->loaded, stale ones included */
 };
 
 /* The cached version, loading it when need be; a reference for the caller. */
@@ -65,6 +67,7 @@ struct invocation {
     struct function *fn; /* a reference */
     struct environment *env;
     struct invocation *next; /* among the function's waiters */
+    struct invocation *all_prev, *all_next; /* in invoker->invocations */
     struct timer queue_timer;
     void (*on_done)(void *arg, const struct invoke_result *result); /* NULL once called */
     void *arg;
@@ -130,14 +133,17 @@ struct environment {
     struct environment *prev, *next;
     /* in invoker->lru: idle ones, least recently used first */
     struct environment *lru_prev, *lru_next;
+    /* in invoker->all */
+    struct environment *all_prev, *all_next;
 };
 
 /* Build one for fn and start its runtime. NULL: err is set. */
 struct environment *environment_new(struct function *fn, struct err *err);
 /* A generic one for the pool; pool_ready() or pool_lost() follows. NULL: err is set. */
 struct environment *environment_new_generic(struct pool *p, struct err *err);
-/* Give an idle or empty one an invocation. */
-void environment_assign(struct environment *env, struct invocation *inv);
+/* Give an idle or empty one an invocation. False: it turned out to be useless and is going; the
+ * invocation is nobody's and has not begun. */
+bool environment_assign(struct environment *env, struct invocation *inv);
 /* It became idle: freeze it soon, take it down much later. */
 void environment_rest(struct environment *env);
 /* Take down an environment that serves nobody, or fail what it serves with `why`. */
@@ -154,6 +160,7 @@ struct pool {
     unsigned target;   /* by demand */
     unsigned taken;    /* since the last tick, and those asked for in vain */
     unsigned failures; /* to build, in a row */
+    unsigned rested;   /* ticks since they were too many */
     struct timer refill;
     UT_hash_handle hh;
 };
@@ -179,7 +186,10 @@ struct invoker {
     struct function *functions; /* uthash */
     struct pool *pools;         /* uthash */
     struct timer pool_tick;
-    pthread_mutex_t packages_lock; /* guards `functions` for invoker_uses_package */
+    struct function *loaded;       /* all that live: `functions`, and stale ones still in use */
+    pthread_mutex_t packages_lock; /* guards `loaded` and their packages */
+    struct environment *all;
+    struct invocation *invocations;
     struct environment *lru, *lru_tail;
     struct function *starving, *starving_tail;
     unsigned environments, inflight, idle_len, frozen_len;

@@ -12,7 +12,7 @@
 #include "gen/lambda.h"
 #include <fcntl.h>
 
-enum { PRESSURE_EVERY_US = 1000000 };
+enum { PRESSURE_EVERY_US = 1000000, GOING_MAX_US = 5000000 };
 
 /* ---- invocations ---- */
 
@@ -63,6 +63,12 @@ invocation_free(struct invocation *inv)
     buf_done(&inv->payload);
     buf_done(&inv->tail);
     free(inv->function_arn);
+    if (inv->all_prev)
+        inv->all_prev->all_next = inv->all_next;
+    else
+        v->invocations = inv->all_next;
+    if (inv->all_next)
+        inv->all_next->all_prev = inv->all_prev;
     free(inv);
     v->inflight--;
     check_stopped(v);
@@ -125,10 +131,17 @@ void
 invoke_start(struct invoker *v, const struct invoke_request *in,
              void (*on_done)(void *arg, const struct invoke_result *result), void *arg)
 {
-    struct function *fn = function_get(v, in->account, in->region, in->name, in->version);
-    struct invocation *inv = xcalloc(1, sizeof(*inv));
+    struct function *fn;
+    struct invocation *inv;
     struct err err = {0};
 
+    if (v->stopping) {
+        err_set(&err, ERR_UNAVAILABLE, "Lambent is stopping");
+        on_done(arg, &(struct invoke_result){.error = &err});
+        return;
+    }
+    fn = function_get(v, in->account, in->region, in->name, in->version);
+    inv = xcalloc(1, sizeof(*inv));
     inv->fn = fn;
     inv->on_done = on_done;
     inv->arg = arg;
@@ -146,14 +159,12 @@ invoke_start(struct invoker *v, const struct invoke_request *in,
         .client_context = in->client_context,
         .payload = in->payload,
     };
+    inv->all_next = v->invocations;
+    if (v->invocations)
+        v->invocations->all_prev = inv;
+    v->invocations = inv;
     v->inflight++;
     v->stats.invocations++;
-    if (v->stopping) {
-        err_set(&err, ERR_UNAVAILABLE, "Lambent is stopping");
-        invocation_tell(inv, &err);
-        invocation_free(inv);
-        return;
-    }
     if (fn->state == FN_BROKEN) {
         err = fn->why;
         invocation_tell(inv, &err);
@@ -168,8 +179,8 @@ invoke_start(struct invoker *v, const struct invoke_request *in,
         struct environment *env = fn->idle;
 
         place_unidle(env);
-        environment_assign(env, inv);
-        return;
+        if (environment_assign(env, inv))
+            return;
     }
     if (fn->waiters)
         fn->waiters_tail->next = inv;
@@ -250,6 +261,19 @@ take_waiter(struct function *fn)
     return inv;
 }
 
+/* The environment it was taken off the line for turned out to be useless: it is first again. */
+static void
+put_back(struct function *fn, struct invocation *inv)
+{
+    inv->next = fn->waiters;
+    fn->waiters = inv;
+    if (!inv->next)
+        fn->waiters_tail = inv;
+    fn->waiting++;
+    timer_set(fn->invoker->c.loop, &inv->queue_timer,
+              (uint64_t)fn->invoker->c.settings->queue_ms * 1000, on_waited_long);
+}
+
 void
 place_free(struct environment *env)
 {
@@ -257,8 +281,11 @@ place_free(struct environment *env)
     struct invoker *v = fn->invoker;
     struct invocation *inv = take_waiter(fn);
 
+    if (inv && environment_assign(env, inv))
+        return;
     if (inv) {
-        environment_assign(env, inv);
+        put_back(fn, inv);
+        place_pump(fn);
         return;
     }
     env->next = fn->idle;
@@ -363,9 +390,11 @@ place_pump(struct function *fn)
     function_ref(fn);
     while (fn->waiters && fn->idle) {
         struct environment *env = fn->idle;
+        struct invocation *inv = take_waiter(fn);
 
         place_unidle(env);
-        environment_assign(env, take_waiter(fn));
+        if (!environment_assign(env, inv))
+            put_back(fn, inv);
     }
     while (fn->waiting > fn->starting) {
         struct err err = {0};
@@ -401,7 +430,9 @@ place_gone(struct function *fn, const struct err *why)
 {
     struct invoker *v = fn->invoker;
 
-    if (why && why->kind != ERR_UNAVAILABLE) {
+    /* A lost spawner takes all that it was making, once: those are made again. A function whose
+     * sandbox is lost each time is told so. */
+    if (why && (why->kind != ERR_UNAVAILABLE || ++fn->lost > 2 * fn->waiting)) {
         struct invocation *inv = take_waiter(fn);
         struct err told = *why;
 
@@ -458,24 +489,38 @@ invoker_spawner_ready(struct invoker *v)
         serve_starving(v);
 }
 
+/* The spawner has not taken everything down: it dies with the process, and the rest with it. */
+static void
+on_going_over(struct timer *t)
+{
+    struct invoker *v = CONTAINER_OF(t, struct invoker, grace);
+    void (*on_idle)(void *arg) = v->on_idle;
+
+    v->on_idle = NULL;
+    timer_stop(&v->pressure);
+    if (on_idle)
+        on_idle(v->on_idle_arg);
+}
+
+/* All that is left fails now, whoever waits included. */
 static void
 on_grace_over(struct timer *t)
 {
     struct invoker *v = CONTAINER_OF(t, struct invoker, grace);
-    struct function *fn, *next;
     struct err why = {0};
 
     err_set(&why, ERR_UNAVAILABLE, "Lambent stopped before the invocation was done");
-    HASH_ITER(hh, v->functions, fn, next)
-        fail_waiters(fn, &why);
-    /* What still runs dies with the sandboxes, which die with the process. */
-    if (v->on_idle) {
-        void (*on_idle)(void *arg) = v->on_idle;
-
-        v->on_idle = NULL;
-        timer_stop(&v->pressure);
-        on_idle(v->on_idle_arg);
+    timer_set(v->c.loop, t, GOING_MAX_US, on_going_over);
+    for (struct invocation *inv = v->invocations, *next; inv; inv = next) {
+        next = inv->all_next;
+        if (inv->env)
+            continue; /* with its environment, below */
+        remove_waiter(inv->fn, inv);
+        invocation_tell(inv, &why);
+        invocation_free(inv);
     }
+    for (struct environment *env = v->all; env; env = env->all_next)
+        environment_destroy(env, &why); /* it is freed later, in on_gone() */
 }
 
 void

@@ -13,7 +13,7 @@
 #include "invoke/internal.h"
 #include "base/log.h"
 
-enum { REFILL_AFTER_US = 5000, TICK_US = 1000000, BUILDING_MAX = 4, FAILURES_MAX = 5 };
+enum { REFILL_AFTER_US = 5000, TICK_US = 1000000, BUILDING_MAX = 4, FAILURES_MAX = 5, REST_TICKS = 60 };
 
 /* Read by the dynamic linker, the C library or an interpreter before our bootstrap gets a word. */
 static const char *const early_prefixes[] = {"LD_",     "NODE_",  "PYTHON",  "MALLOC_", "GLIBC_",
@@ -73,7 +73,6 @@ on_refill(struct timer *t)
             log_event(LOG_sandbox_failed, "step=pool why=\"%s\", trying again", err.text);
             return; /* the tick tries again */
         }
-        p->building++;
     }
 }
 
@@ -87,6 +86,10 @@ on_tick(struct timer *t)
         unsigned demand = 2 * p->taken;
 
         p->taken = 0;
+        if (p->failures >= FAILURES_MAX && ++p->rested >= REST_TICKS) {
+            p->failures = FAILURES_MAX - 1; /* one more try a minute */
+            p->rested = 0;
+        }
         if (demand >= p->target)
             p->target = demand;
         else
