@@ -383,7 +383,7 @@ on_logs_flushed(void *arg)
 {
     struct daemon *d = arg;
 
-    d->clean = true;
+    d->clean = invoker_stats(d->invoker).environments == 0; /* else the stop was cut short */
     loop_stop(d->loop);
 }
 

@@ -198,9 +198,16 @@ download_done(struct work *w)
             release_mapping(m);
         else
             free(m);
+        if (e->err.kind == ERR_INTERNAL)
+            log_event(LOG_request_failed, "req=%s op=download why=\"%s\"", e->rq.id, e->err.text);
         if (e->x)
-            http_respond(e->x, e->err.kind == ERR_DENIED ? 403 : 404, headers + 1, 1,
-                         str_of(e->err.text));
+            http_respond(e->x,
+                         e->err.kind == ERR_DENIED      ? 403
+                         : e->err.kind == ERR_NOT_FOUND ? 404
+                                                        : 500,
+                         headers + 1, 1,
+                         e->err.kind == ERR_INTERNAL ? STR("An internal error occurred.")
+                                                     : str_of(e->err.text));
     }
     e->running = false;
     maybe_free(e);
@@ -418,13 +425,10 @@ on_too_large(void *server_arg, struct http_exchange *x)
                  "bytes)",
                  (long long)length, e->rq.op->body_max);
     else
-        err_wire(&err, ERR_TOO_LARGE, AWS_REQUEST_ENTITY_TOO_LARGE_EXCEPTION,
-                 "Request must be smaller than %u bytes for the %s operation",
-                 e->rq.op ? e->rq.op->body_max : 0,
-                 e->rq.op && strcmp(e->rq.op->name, "Invoke") == 0 ? "InvokeFunction"
-                 : e->rq.op                                        ? e->rq.op->name
-                                                                   : "requested");
-    fail(e, &err);
+        rq_fail_too_large(&e->rq);
+    if (err.kind)
+        rq_fail(&e->rq, &err);
+    send_answer(e);
 }
 
 static void
@@ -457,6 +461,7 @@ gateway_new(struct api *api, struct gateway **ret, struct err *err)
         .head_ms = (unsigned)api->settings->head_ms,
         .body_ms = (unsigned)api->settings->body_ms,
         .head_bytes_max = HEAD_MAX,
+        .drain_max = 80u << 20, /* clients send a whole package before they read why it is refused */
     };
     struct gateway *g = xcalloc(1, sizeof(*g));
     int rc;

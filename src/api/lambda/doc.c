@@ -18,7 +18,7 @@ function_doc_load(struct request *rq, struct txn *t, const struct function_id *i
                             err);
     if (rc == -ERR_NOT_FOUND) {
         err_clear(err);
-        return function_id_not_found(id, err);
+        return function_id_not_found(rq, id, err);
     }
     if (rc < 0)
         return rc;
@@ -37,6 +37,30 @@ function_doc_load(struct request *rq, struct txn *t, const struct function_id *i
     doc.extra.last_version = json_integer_value(json_object_get(extra, "last_version"));
     json_decref(extra);
     *ret = doc;
+    return 0;
+}
+
+int
+function_doc_load_for_update(struct request *rq, struct txn *t, const struct function_id *id,
+                             struct str revision_id, struct function_doc *ret, struct err *err)
+{
+    int rc = function_doc_load(rq, t, id, ret, err);
+
+    if (rc < 0)
+        return rc;
+    if (revision_id.at && !str_eq(revision_id, ret->config.revision_id))
+        return err_set(err, ERR_PRECONDITION,
+                       "The Revision Id provided does not match the latest Revision Id. Call the "
+                       "GetFunction/GetAlias API to retrieve the latest Revision Id");
+    if (str_is(ret->config.state, "Pending"))
+        return err_set(err, ERR_CONFLICT,
+                       "The operation cannot be performed at this time. The function is currently in "
+                       "the following state: Pending");
+    if (str_is(ret->config.last_update_status, "InProgress"))
+        return err_set(err, ERR_CONFLICT,
+                       "The operation cannot be performed at this time. An update is in progress for "
+                       "resource: %.*s",
+                       STR_FMT(id->arn));
     return 0;
 }
 

@@ -25,16 +25,37 @@ after_change(struct request *rq)
         invoke_forget(rq->api->invoker, c->account, c->region, c->name);
 }
 
-void
-function_changed(struct request *rq, const struct function_id *id, bool settle)
+int
+function_changed(struct request *rq, const struct function_id *id, bool settle, struct err *err)
 {
     struct changed *c = ARENA_NEW(rq->arena, typeof(*c));
 
-    ASSERT(c); /* arenas keep room for more than this after a request was parsed */
+    if (!c)
+        return err_set(err, ERR_TOO_LARGE, "The request is too large");
     *c = (struct changed){rq->account, rq->region, id->name, id->version, settle};
     rq->after = after_change;
     rq->after_arg = c;
+    return 0;
 }
+
+/* Two requests with the same members, of two generated types. */
+#define CHANGE_OF(in)                                                                              \
+    ((struct config_change){.runtime = (in)->runtime,                                              \
+                            .role = (in)->role,                                                    \
+                            .handler = (in)->handler,                                              \
+                            .description = (in)->description,                                      \
+                            .timeout = (in)->timeout,                                              \
+                            .memory_size = (in)->memory_size,                                      \
+                            .vpc_config = (in)->vpc_config,                                        \
+                            .dead_letter_config = (in)->dead_letter_config,                        \
+                            .environment = (in)->environment,                                      \
+                            .kms_key_arn = (in)->kms_key_arn,                                      \
+                            .tracing_config = (in)->tracing_config,                                \
+                            .layers = &(in)->layers,                                               \
+                            .ephemeral_storage = (in)->ephemeral_storage,                          \
+                            .snap_start = (in)->snap_start,                                        \
+                            .logging_config = (in)->logging_config,                                \
+                            .image_config = (in)->image_config})
 
 /* ---- create ---- */
 
@@ -49,24 +70,7 @@ new_config(struct request *rq, const struct lambda_create_function_in *in,
     struct lambda_tracing_config_response *tracing = ARENA_NEW(a, typeof(*tracing));
     struct lambda_runtime_version_config *version = ARENA_NEW(a, typeof(*version));
     struct str *arch = ARENA_ARRAY(a, struct str, 1);
-    struct config_change change = {
-        .runtime = in->runtime,
-        .role = in->role,
-        .handler = in->handler,
-        .description = in->description,
-        .timeout = in->timeout,
-        .memory_size = in->memory_size,
-        .vpc_config = in->vpc_config,
-        .dead_letter_config = in->dead_letter_config,
-        .environment = in->environment,
-        .kms_key_arn = in->kms_key_arn,
-        .tracing_config = in->tracing_config,
-        .layers = &in->layers,
-        .ephemeral_storage = in->ephemeral_storage,
-        .snap_start = in->snap_start,
-        .logging_config = in->logging_config,
-        .image_config = in->image_config,
-    };
+    struct config_change change = CHANGE_OF(in);
     int rc;
 
     if (!tmp || !snap || !tracing || !version || !arch)
@@ -160,10 +164,11 @@ lambda_create_function(struct request *rq, const struct lambda_create_function_i
     doc.row = (struct function_row){
         .account = rq->account, .region = rq->region, .name = id.name, .next_version = 1};
     doc.extra.settling = true;
-    if (in->tags.len > 0)
-        doc.extra.tags = tags_write(rq, &in->tags);
     code_apply(rq, &package, &doc);
-    rc = function_doc_store(rq, &doc, err);
+    if (in->tags.len > 0)
+        rc = tags_write(rq, &in->tags, &doc.extra.tags, err);
+    if (rc >= 0)
+        rc = function_doc_store(rq, &doc, err);
     if (rc >= 0)
         rc = txn_begin(rq->api->store, true, &t, err);
     if (rc >= 0)
@@ -176,11 +181,10 @@ lambda_create_function(struct request *rq, const struct lambda_create_function_i
     if (rc >= 0 && in->publish.value)
         rc = version_publish(rq, t, &id, &doc, in->description, ret, err);
     if (rc >= 0)
+        rc = function_changed(rq, &id, true, err);
+    if (rc >= 0)
         rc = txn_commit(t, err);
-    if (rc < 0)
-        return rc;
-    function_changed(rq, &id, true);
-    return 0;
+    return rc;
 }
 
 /* ---- read ---- */
@@ -241,30 +245,6 @@ lambda_get_function_configuration(struct request *rq,
 /* ---- update ---- */
 
 static int
-load_for_update(struct request *rq, struct txn *t, const struct function_id *id,
-                struct str revision_id, struct function_doc *doc, struct err *err)
-{
-    int rc = function_doc_load(rq, t, id, doc, err);
-
-    if (rc < 0)
-        return rc;
-    if (revision_id.at && !str_eq(revision_id, doc->config.revision_id))
-        return err_set(err, ERR_PRECONDITION,
-                       "The Revision Id provided does not match the latest Revision Id. Call the "
-                       "GetFunction/GetAlias API to retrieve the latest Revision Id");
-    if (str_is(doc->config.state, "Pending"))
-        return err_set(err, ERR_CONFLICT,
-                       "The operation cannot be performed at this time. The function is currently in "
-                       "the following state: Pending");
-    if (str_is(doc->config.last_update_status, "InProgress"))
-        return err_set(err, ERR_CONFLICT,
-                       "The operation cannot be performed at this time. An update is in progress for "
-                       "resource: %.*s",
-                       STR_FMT(id->arn));
-    return 0;
-}
-
-static int
 store_update(struct request *rq, struct txn *t, const struct function_id *id,
              struct function_doc *doc, struct err *err)
 {
@@ -309,14 +289,14 @@ lambda_update_function_code(struct request *rq, const struct lambda_update_funct
 
         rc = txn_begin(rq->api->store, false, &look, err);
         if (rc >= 0)
-            rc = load_for_update(rq, look, &id, in->revision_id, &doc, err);
+            rc = function_doc_load_for_update(rq, look, &id, in->revision_id, &doc, err);
     }
     if (rc >= 0)
         rc = code_put(rq, in->zip_file, in->s3_bucket, in->s3_key, in->image_uri, &package, err);
     if (rc >= 0)
         rc = txn_begin(rq->api->store, true, &t, err);
     if (rc >= 0)
-        rc = load_for_update(rq, t, &id, in->revision_id, &doc, err);
+        rc = function_doc_load_for_update(rq, t, &id, in->revision_id, &doc, err);
     if (rc < 0)
         return rc;
     code_apply(rq, &package, &doc);
@@ -331,11 +311,10 @@ lambda_update_function_code(struct request *rq, const struct lambda_update_funct
     if (rc >= 0 && in->publish.value)
         rc = version_publish(rq, t, &id, &doc, STR_NULL, ret, err);
     if (rc >= 0)
+        rc = function_changed(rq, &id, true, err);
+    if (rc >= 0)
         rc = txn_commit(t, err);
-    if (rc < 0)
-        return rc;
-    function_changed(rq, &id, true);
-    return 0;
+    return rc;
 }
 
 int
@@ -346,24 +325,7 @@ lambda_update_function_configuration(struct request *rq,
     AUTO(txn_end) struct txn *t = NULL;
     struct function_doc doc;
     struct function_id id;
-    struct config_change change = {
-        .runtime = in->runtime,
-        .role = in->role,
-        .handler = in->handler,
-        .description = in->description,
-        .timeout = in->timeout,
-        .memory_size = in->memory_size,
-        .vpc_config = in->vpc_config,
-        .dead_letter_config = in->dead_letter_config,
-        .environment = in->environment,
-        .kms_key_arn = in->kms_key_arn,
-        .tracing_config = in->tracing_config,
-        .layers = &in->layers,
-        .ephemeral_storage = in->ephemeral_storage,
-        .snap_start = in->snap_start,
-        .logging_config = in->logging_config,
-        .image_config = in->image_config,
-    };
+    struct config_change change = CHANGE_OF(in);
     int rc;
 
     rc = parse_latest(rq, in->function_name, &id, err);
@@ -375,7 +337,7 @@ lambda_update_function_configuration(struct request *rq,
     if (rc >= 0)
         rc = txn_begin(rq->api->store, true, &t, err);
     if (rc >= 0)
-        rc = load_for_update(rq, t, &id, in->revision_id, &doc, err);
+        rc = function_doc_load_for_update(rq, t, &id, in->revision_id, &doc, err);
     if (rc >= 0)
         rc = config_apply(rq, &change, &doc.config, err);
     if (rc < 0)
@@ -385,12 +347,11 @@ lambda_update_function_configuration(struct request *rq,
             runtime_version_arn(rq->arena, rq->region, in->runtime);
     rc = store_update(rq, t, &id, &doc, err);
     if (rc >= 0)
+        rc = function_changed(rq, &id, true, err);
+    if (rc >= 0)
         rc = txn_commit(t, err);
-    if (rc < 0)
-        return rc;
     *ret = doc.config;
-    function_changed(rq, &id, true);
-    return 0;
+    return rc;
 }
 
 /* ---- delete ---- */
@@ -414,12 +375,12 @@ lambda_delete_function(struct request *rq, const struct lambda_delete_function_i
         rc = store_function_delete(t, rq->account, rq->region, id.name, id.version, err);
     if (rc == -ERR_NOT_FOUND) {
         err_clear(err);
-        return function_id_not_found(&id, err);
+        return function_id_not_found(rq, &id, err);
     }
     if (rc >= 0)
-        rc = txn_commit(t, err);
+        rc = function_changed(rq, &id, false, err);
     if (rc >= 0)
-        function_changed(rq, &id, false);
+        rc = txn_commit(t, err);
     return rc;
 }
 
@@ -497,6 +458,8 @@ list(struct request *rq, struct str name, bool all, struct str marker, struct op
     }
     if (len > limit)
         *ret_marker = marker_make(rq, &rows[limit - 1]);
+    if (len > limit && !ret_marker->at) /* without it the page would look like the last one */
+        return err_set(err, ERR_TOO_LARGE, "The page is too large");
     return 0;
 }
 

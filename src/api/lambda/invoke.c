@@ -1,6 +1,7 @@
 /* Invoke: the one operation that runs on the loop. The event is passed through untouched: the gateway
  * checked that it is JSON while it came in. */
 #include "api/lambda/lambda.h"
+#include "base/log.h"
 #include "gen/aws_error.h"
 #include "wire/json.h"
 #include <jansson.h>
@@ -19,13 +20,16 @@ fail(struct request *rq, struct call *call, const struct err *error)
 
     if (told.kind == ERR_NOT_FOUND && !told.wire) {
         err_clear(&told);
-        function_id_not_found(&call->id, &told);
+        function_id_not_found(rq, &call->id, &told);
     } else if (told.kind == ERR_THROTTLED) {
         rq->reason = arena_str(rq->arena, str_of(error->text));
         err_clear(&told);
         err_wire(&told, ERR_THROTTLED, AWS_LAMBDA_TOO_MANY_REQUESTS_EXCEPTION, "Rate Exceeded.");
+        rq_set_header(rq, "Retry-After", STR("1"));
     } else if (told.kind == ERR_UNAVAILABLE) {
         told.wire = AWS_SERVICE_UNAVAILABLE_EXCEPTION;
+    } else if (told.kind == ERR_INTERNAL && !told.wire) { /* the client is sent to our log */
+        log_event(LOG_request_failed, "req=%s op=Invoke why=\"%s\"", rq->id, told.text);
     }
     rq_fail(rq, &told);
     rq->finish(rq);

@@ -17,7 +17,7 @@ struct function_id {
  * regions, NOT_FOUND (with AWS's text) for foreign accounts and for qualifiers that cannot exist. */
 int function_id_parse(struct request *rq, struct str text, struct str qualifier,
                       struct function_id *ret, struct err *err);
-int function_id_not_found(const struct function_id *id, struct err *err);
+int function_id_not_found(struct request *rq, const struct function_id *id, struct err *err);
 
 /* One version's row and its document, parsed. */
 struct function_doc {
@@ -32,6 +32,10 @@ struct function_doc {
 };
 int function_doc_load(struct request *rq, struct txn *t, const struct function_id *id,
                       struct function_doc *ret, struct err *err);
+/* $LATEST, when it may be changed now. Errors: PRECONDITION (revision_id, absent: any), CONFLICT (it is
+ * being created or updated), NOT_FOUND. */
+int function_doc_load_for_update(struct request *rq, struct txn *t, const struct function_id *id,
+                                 struct str revision_id, struct function_doc *ret, struct err *err);
 /* Write config and extra back into the row's texts (in the request's arena). */
 int function_doc_store(struct request *rq, struct function_doc *doc, struct err *err);
 
@@ -64,11 +68,13 @@ void code_apply(struct request *rq, const struct package_info *info, struct func
 int version_publish(struct request *rq, struct txn *t, const struct function_id *id,
                     struct function_doc *latest, struct str description,
                     struct lambda_function_configuration *ret, struct err *err);
-/* What a changed function needs once the answer goes out; settle: also start settling `version`. */
-void function_changed(struct request *rq, const struct function_id *id, bool settle);
+/* What a changed function needs once the answer goes out; settle: also start settling `version`. To be
+ * called before the commit: it needs memory of the request's, and after a commit nothing may fail. */
+int function_changed(struct request *rq, const struct function_id *id, bool settle,
+                     struct err *err);
 
-/* tags.c */
-struct str tags_write(struct request *rq, const struct lambda_tags *tags);
+/* tags.c. Errors: INVALID, more or longer ones than AWS allows; TOO_LARGE. */
+int tags_write(struct request *rq, const struct lambda_tags *tags, struct str *ret, struct err *err);
 int tags_read(struct request *rq, struct str text, struct lambda_tags *ret, struct err *err);
 
 /* What GetFunctionConfiguration hides or adds for this way of asking (qualified ARNs and such). */

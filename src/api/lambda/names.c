@@ -27,9 +27,26 @@ cut(struct str *rest)
     return part;
 }
 
-int
-function_id_not_found(const struct function_id *id, struct err *err)
+/* "us-east-1", "us-gov-west-1" */
+static bool
+is_region(struct str s)
 {
+    size_t dashes = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        dashes += s.at[i] == '-';
+        if (!(s.at[i] >= 'a' && s.at[i] <= 'z') && s.at[i] != '-' && i + 1 < s.len)
+            return false;
+    }
+    return s.len >= 6 && dashes >= 2 && s.at[2] == '-' && s.at[s.len - 2] == '-' &&
+           s.at[s.len - 1] >= '0' && s.at[s.len - 1] <= '9';
+}
+
+int
+function_id_not_found(struct request *rq, const struct function_id *id, struct err *err)
+{
+    /* A name and an alias of full length do not fit err->text. */
+    rq->message = arena_fmt(rq->arena, "Function not found: %.*s", STR_FMT(id->full_arn));
     return err_set(err, ERR_NOT_FOUND, "Function not found: %.*s", STR_FMT(id->full_arn));
 }
 
@@ -37,24 +54,24 @@ int
 function_id_parse(struct request *rq, struct str text, struct str qualifier,
                   struct function_id *ret, struct err *err)
 {
-    struct str region = rq->region, account = rq->account, rest = text, part, inner = STR_NULL;
+    struct str region = rq->region, account = rq->account, rest = text, inner = STR_NULL, look;
     struct function_id id = {0};
 
-    if (str_starts(rest, STR("arn:"))) { /* arn:aws:lambda:REGION:ACCOUNT:function:NAME[:Q] */
+    /* [arn:aws:lambda:][REGION:][ACCOUNT:][function:]NAME[:Q], where each part may be left out */
+    if (str_starts(rest, STR("arn:"))) {
         cut(&rest);
         cut(&rest);
-        cut(&rest);
-        region = cut(&rest);
-        account = cut(&rest);
-        cut(&rest);
-    } else if (rest.len > 13 && rest.at[12] == ':' && all_digits((struct str){rest.at, 12})) {
-        account = cut(&rest); /* ACCOUNT:function:NAME[:Q] */
-        cut(&rest);
-    } else if (str_starts(rest, STR("function:"))) {
         cut(&rest);
     }
-    part = cut(&rest);
-    id.name = part;
+    look = rest;
+    if (is_region(cut(&look)) && look.at)
+        region = cut(&rest);
+    look = rest;
+    if (all_digits(cut(&look)) && look.at && look.at - rest.at == 13)
+        account = cut(&rest);
+    if (str_starts(rest, STR("function:")))
+        cut(&rest);
+    id.name = cut(&rest);
     if (rest.at)
         inner = rest;
     if (id.name.len == 0 || id.name.len > 64)
@@ -79,13 +96,13 @@ function_id_parse(struct request *rq, struct str text, struct str qualifier,
     if (arena_full(rq->arena))
         return err_set(err, ERR_TOO_LARGE, "The request is too large");
     if (!str_eq(account, rq->account))
-        return function_id_not_found(&id, err);
+        return function_id_not_found(rq, &id, err);
     if (id.qualifier.at && !str_is(id.qualifier, "$LATEST")) {
         int64_t version;
 
         /* Aliases are not built yet: a name that is no number cannot exist. */
         if (!all_digits(id.qualifier) || !str_int(id.qualifier, 1, UINT32_MAX, &version))
-            return function_id_not_found(&id, err);
+            return function_id_not_found(rq, &id, err);
         id.version = (uint32_t)version;
     }
     *ret = id;

@@ -8,7 +8,7 @@ struct settle {
     struct api *api;
     struct timer timer;
     struct work work;
-    char account[16], region[32], name[80];
+    char account[16], region[72], name[72]; /* a credential scope's region has up to 64 */
     uint32_t version;
     struct err err;
 };

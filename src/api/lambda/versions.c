@@ -47,6 +47,7 @@ version_publish(struct request *rq, struct txn *t, const struct function_id *id,
         if (rc != -ERR_NOT_FOUND)
             return rc;
         err_clear(err); /* that version was deleted: publish a new one */
+        rq->message = STR_NULL;
         made = *latest;
     }
     made.row.version = (uint32_t)latest->row.next_version;
@@ -102,27 +103,16 @@ lambda_publish_version(struct request *rq, const struct lambda_publish_version_i
         return err_set(err, ERR_NOT_IMPLEMENTED, "Lambent does not implement PublishTo yet.");
     rc = txn_begin(rq->api->store, true, &t, err);
     if (rc >= 0)
-        rc = function_doc_load(rq, t, &id, &doc, err);
+        rc = function_doc_load_for_update(rq, t, &id, in->revision_id, &doc, err);
     if (rc < 0)
         return rc;
-    if (in->revision_id.at && !str_eq(in->revision_id, doc.config.revision_id))
-        return err_set(err, ERR_PRECONDITION,
-                       "The Revision Id provided does not match the latest Revision Id. Call the "
-                       "GetFunction/GetAlias API to retrieve the latest Revision Id");
-    if (in->code_sha256.at && !str_eq(in->code_sha256, doc.config.code_sha256))
-        return err_set(err, ERR_INVALID,
-                       "CodeSHA256 (%.*s) is different from current CodeSHA256 in $LATEST (%.*s). "
-                       "Please try again with the CodeSHA256 in $LATEST.",
-                       STR_FMT(in->code_sha256), STR_FMT(doc.config.code_sha256));
-    if (str_is(doc.config.state, "Pending"))
-        return err_set(err, ERR_CONFLICT,
-                       "The operation cannot be performed at this time. The function is currently in "
-                       "the following state: Pending");
-    if (str_is(doc.config.last_update_status, "InProgress"))
-        return err_set(err, ERR_CONFLICT,
-                       "The operation cannot be performed at this time. An update is in progress for "
-                       "resource: %.*s",
-                       STR_FMT(id.arn));
+    if (in->code_sha256.at && !str_eq(in->code_sha256, doc.config.code_sha256)) {
+        rq->message = arena_fmt(rq->arena,
+                                "CodeSHA256 (%.*s) is different from current CodeSHA256 in $LATEST "
+                                "(%.*s). Please try again with the CodeSHA256 in $LATEST.",
+                                STR_FMT(in->code_sha256), STR_FMT(doc.config.code_sha256));
+        return err_set(err, ERR_INVALID, "CodeSHA256 is different from $LATEST's");
+    }
     rc = version_publish(rq, t, &id, &doc, in->description, ret, err);
     if (rc >= 0)
         rc = txn_commit(t, err);
