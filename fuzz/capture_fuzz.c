@@ -41,10 +41,10 @@ LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         size_t n = MIN(step, len - done);
 
         ASSERT(write(framed ? log[1] : out[1], at + done, n) == (ssize_t)n);
-        capture_drain(c, (at[0] & 2) && done % 7 == 0);
+        capture_drain(c, (at[0] & 2) && done % 7 == 0 ? CAPTURE_OVER : CAPTURE_MORE);
         done += n;
     }
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     for (size_t i = 2; i < len; i++)
         newlines += at[i] == '\n';
     if (!framed)

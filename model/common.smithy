@@ -29,6 +29,10 @@ structure validationError {}
 @trait(selector: "structure > member")
 structure nullWhenAbsent {}
 
+// An enum whose refusal says that an ARN would do too, and shows the value without quotes, as AWS does.
+@trait(selector: "enum")
+structure orArn {}
+
 // ---- Errors of every service ----
 
 @error("client")

@@ -12,6 +12,7 @@ use lambent#bodyMax
 use lambent#errorKinds
 use lambent#nullWhenAbsent
 use lambent#onLoop
+use lambent#orArn
 
 @service(sdkId: "Lambda", endpointPrefix: "lambda")
 @sigv4(name: "lambda")
@@ -2926,6 +2927,7 @@ enum ResponseStreamingInvocationType {
     DRY_RUN = "DryRun"
 }
 
+@orArn
 enum Runtime {
     NODEJS = "nodejs"
     NODEJS4_3 = "nodejs4.3"

@@ -35,6 +35,8 @@ def table(service, shape, w):
     fields = [".name = %s" % names.c_string(shape.name), ".type = %s" % TYPE[shape.kind]]
     if "sensitive" in shape.traits:
         fields.append(".sensitive = true")
+    if "lambent#orArn" in shape.traits:
+        fields.append(".or_arn = true")
     bounds = shape.traits.get("length") or shape.traits.get("range") or {}
     for b in ("min", "max"):
         if b in bounds:

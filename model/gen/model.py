@@ -23,7 +23,7 @@ TRAITS = {
     "idempotencyToken", "eventPayload", "deprecated", "readonly", "idempotent", "trait", "title",
     "aws.api#service", "aws.auth#sigv4", "aws.protocols#restJson1", "aws.protocols#awsJson1_0",
     "aws.protocols#awsJson1_1", "lambent#onLoop", "lambent#bodyMax", "lambent#errorKinds",
-    "lambent#validationError", "lambent#nullWhenAbsent",
+    "lambent#validationError", "lambent#nullWhenAbsent", "lambent#orArn",
 }  # fmt: skip
 
 PROTOCOLS = {

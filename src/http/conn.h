@@ -19,7 +19,7 @@
 
 enum {
     SCRATCH_BYTES = 128 * 1024,  /* what one recv takes at most */
-    DRAIN_MAX = 1024 * 1024,     /* of a body nobody wants */
+    DRAIN_MAX = 1024 * 1024,     /* of a body nobody wants, unless configured */
     OUT_MAX = 64 * 1024 * 1024,  /* unsent bytes of one connection */
     OUT_KEEP = 4096,             /* capacity an idle connection may keep */
     LINGER_US = 2 * 1000 * 1000, /* for the client to read the last answer before we hang up */

@@ -31,6 +31,9 @@ struct http_config {
     unsigned head_ms;      /* from the first byte of a request to the end of its headers */
     unsigned body_ms;      /* longest time between two pieces of a body, or in which the client
                             * takes nothing of an answer that waits for it */
+    /* Of a body that nobody wants any more (the answer is already given), so much is read and thrown
+     * away, that a client which sends all of it first still gets its answer; 0: 1 MiB. */
+    uint64_t drain_max;
     size_t head_bytes_max; /* request line + headers; over it: 431. 0: 64 KiB */
     /* What a client that ends its sending side while it awaits the answer means. HTTP allows it to
      * half-close and go on reading, and a client that left looks the same until something is sent

@@ -136,7 +136,7 @@ deliver(struct conn *c, struct str piece)
         return;
     }
     c->drained += piece.len;
-    if (c->drained <= DRAIN_MAX || c->closed)
+    if (c->drained <= c->server->config.drain_max || c->closed)
         return;
     c->rx = RX_CLOSED;
     c->keep = false;
@@ -217,7 +217,7 @@ step(struct conn *c, const char *at, size_t len)
         return STUCK;
     if (c->linger) {
         c->drained += len;
-        if (c->drained > DRAIN_MAX)
+        if (c->drained > c->server->config.drain_max)
             c->broken = true;
         return len > 0 ? (ssize_t)len : STUCK;
     }

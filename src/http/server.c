@@ -583,6 +583,8 @@ http_server_new(struct loop *loop, const struct http_config *config,
     s = xcalloc(1, sizeof(*s));
     s->loop = loop;
     s->config = *config;
+    if (s->config.drain_max == 0)
+        s->config.drain_max = DRAIN_MAX;
     if (s->config.head_bytes_max == 0)
         s->config.head_bytes_max = HEAD_BYTES_DEFAULT;
     s->handlers = *handlers;

@@ -85,7 +85,7 @@ finish(struct environment *env, const char *status)
 
     ASSERT(inv && inv->answered);
     timer_stop(&env->deadline);
-    capture_drain(env->capture, status != NULL);
+    capture_drain(env->capture, status ? CAPTURE_OVER : CAPTURE_TURN);
     report_end(env, status);
     env->inv = NULL;
     inv->env = NULL;
@@ -237,7 +237,7 @@ init_failed(struct environment *env, const char *status, const char *type)
 {
     struct invocation *inv = env->inv;
 
-    capture_drain(env->capture, true);
+    capture_drain(env->capture, CAPTURE_OVER);
     report_init_failed(env, env->state == ENV_LATE_INIT ? "invoke" : "init", status, type);
     if (env->state == ENV_LATE_INIT && !inv->answered) {
         if (env->init_error_body)
@@ -399,14 +399,14 @@ on_deadline(struct timer *t)
         return;
     }
     if (env->state == ENV_BUILDING || env->state == ENV_INIT) {
-        capture_drain(env->capture, true);
+        capture_drain(env->capture, CAPTURE_OVER);
         report_init_failed(env, "init", "timeout", NULL);
         reset(env);
         return;
     }
     if (env->state != ENV_BUSY && env->state != ENV_LATE_INIT)
         return;
-    capture_drain(env->capture, true);
+    capture_drain(env->capture, CAPTURE_OVER);
     gmtime_r(&s, &tm);
     strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
     if (!inv->answered) {
@@ -582,7 +582,7 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
     case ENV_BUILDING:
     case ENV_INIT:
     case ENV_LATE_INIT:
-        capture_drain(env->capture, true);
+        capture_drain(env->capture, CAPTURE_OVER);
         if (env->init_error_body && env->init_error_type[0])
             type = env->init_error_type;
         if (!env->init_error_body) {
@@ -598,7 +598,7 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
         init_failed(env, "error", type);
         break;
     case ENV_BUSY:
-        capture_drain(env->capture, true);
+        capture_drain(env->capture, CAPTURE_OVER);
         snprintf(text, sizeof(text), "RequestId: %s Error: %s\n%s\n", inv->request_id, what, type);
         report_line(env, (int64_t)clock_wall_ms(), str_of(text));
         set_platform_error(inv, type, what);
@@ -609,7 +609,7 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
         break;
     case ENV_RESET:
         timer_stop(&env->deadline);
-        capture_drain(env->capture, true);
+        capture_drain(env->capture, CAPTURE_OVER);
         env->state = ENV_EMPTY;
         place_free(env);
         break;

@@ -225,7 +225,7 @@ capture_open(struct capture *c, int out_fd, int log_fd, struct err *err)
 {
     int rc;
 
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     stream_close(c, &c->out);
     stream_close(c, &c->log);
     c->log.framed = true;
@@ -239,11 +239,11 @@ capture_open(struct capture *c, int out_fd, int log_fd, struct err *err)
 }
 
 void
-capture_drain(struct capture *c, bool flush)
+capture_drain(struct capture *c, enum capture_end end)
 {
-    if (c->log.io.loop && !stream_read(c, &c->log, flush))
+    if (c->log.io.loop && !stream_read(c, &c->log, end == CAPTURE_OVER))
         stream_close(c, &c->log);
-    if (c->out.io.loop && !stream_read(c, &c->out, flush))
+    if (c->out.io.loop && !stream_read(c, &c->out, end != CAPTURE_MORE))
         stream_close(c, &c->out);
 }
 
@@ -252,7 +252,7 @@ capture_free(struct capture *c)
 {
     if (!c)
         return;
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     stream_close(c, &c->out);
     stream_close(c, &c->log);
     free(c);

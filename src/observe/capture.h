@@ -18,7 +18,12 @@ struct capture *capture_new(struct loop *loop,
                             void (*on_event)(void *arg, int64_t time_ms, struct str text), void *arg);
 /* Takes over the read ends (-1: none) of a new runtime process; the old ones are drained and closed. */
 int capture_open(struct capture *c, int out_fd, int log_fd, struct err *err);
-/* Read what is there now, up to a bound. `flush`, for when its writers are gone: unfinished last lines
- * and frames become events too. */
-void capture_drain(struct capture *c, bool flush);
+/* What an unfinished last line or frame is when everything that is there was read. */
+enum capture_end {
+    CAPTURE_MORE, /* its writer goes on */
+    CAPTURE_TURN, /* an invocation is over: its last line needs no newline, frames may still come */
+    CAPTURE_OVER, /* the writers are gone: both are events now */
+};
+/* Read what is there now, up to a bound. */
+void capture_drain(struct capture *c, enum capture_end end);
 void capture_free(struct capture *c); /* drains first */

@@ -363,6 +363,7 @@ rapi_http_new(struct rapi *r, unsigned connections_max, struct err *err)
         .head_ms = 0,
         .body_ms = 0,
         .head_bytes_max = 32768,
+        .drain_max = 16u << 20, /* an answer over the limit is sent whole before its 413 is read */
         .eof_is_gone = true, /* its `next` must not swallow an invocation */
     };
 

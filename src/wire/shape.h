@@ -81,6 +81,7 @@ struct shape {
     const char *name;
     enum shape_type type;
     bool sensitive; /* its value is in no message */
+    bool or_arn;    /* an enum: its refusal ends "or be a valid ARN" */
     bool has_min,
         has_max; /* length of strings (code points), blobs, lists, maps; value of numbers */
     int64_t min, max;

@@ -120,7 +120,7 @@ constraint_text(const struct shape *shape, enum constraint which, struct buf *to
         buf_z(to, "Member must satisfy enum value set: [");
         for (uint32_t i = 0; i < shape->values_len; i++)
             buf_fmt(to, "%s%s", i > 0 ? ", " : "", shape->values[i]);
-        buf_c(to, ']');
+        buf_z(to, shape->or_arn ? "] or be a valid ARN" : "]");
         break;
     case TOO_LONG:
         buf_fmt(to, "Member must have length less than or equal to %lld", (long long)shape->max);
@@ -194,7 +194,7 @@ part_begin(struct checker *c, const struct shape *shape, const void *slot, bool 
         AUTO_BUF struct buf shown = BUF_MAX(VALIDATE_VALUE_MAX);
         const struct str *text = slot;
 
-        buf_z(c->parts, "Value '");
+        buf_z(c->parts, shape->or_arn ? "Value " : "Value '");
         if (shape->type == SHAPE_STRING) {
             buf_add(c->parts, text->at, MIN(text->len, (size_t)VALIDATE_VALUE_MAX));
             shown.overflow = text->len > VALIDATE_VALUE_MAX;
@@ -203,7 +203,8 @@ part_begin(struct checker *c, const struct shape *shape, const void *slot, bool 
             buf_str(c->parts, buf_view(&shown));
         }
         /* DIVERGES: AWS quotes values of any length. */
-        buf_z(c->parts, shown.overflow ? "...'" : "'");
+        buf_z(c->parts, shown.overflow ? "..." : "");
+        buf_z(c->parts, shape->or_arn ? "" : "'");
     }
     buf_fmt(c->parts, " at '%.*s' failed to satisfy constraint: ", STR_FMT(buf_view(c->path)));
     return true;

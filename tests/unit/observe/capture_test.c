@@ -123,15 +123,15 @@ lines_become_events_as_they_end(void **state)
     int64_t before = (int64_t)clock_wall_ms();
 
     send_text(out, "one\n\ntwo\r\nthr");
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     EVENTS("one", "", "two\r");
     assert_in_range(events[0].time_ms, before, clock_wall_ms());
     send_text(out, "ee\nfour");
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     EVENTS("one", "", "two\r", "three");
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     EVENTS("one", "", "two\r", "three", "four");
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     assert_int_equal(events_len, 5); /* told once */
 }
 
@@ -144,7 +144,7 @@ the_loop_reads_by_itself_and_the_end_of_file_flushes(void **state)
     stop_at = 2;
     loop_run(loop);
     EVENTS("one", "unfinished");
-    capture_drain(c, true); /* closed by now */
+    capture_drain(c, CAPTURE_OVER); /* closed by now */
     assert_int_equal(events_len, 2);
 }
 
@@ -157,7 +157,7 @@ a_huge_line_is_cut_at_the_limit(void **state)
     huge[sizeof(huge) - 1] = '\n';
     for (size_t at = 0; at < sizeof(huge); at += 65536) {
         send_to(out, huge + at, MIN(sizeof(huge) - at, (size_t)65536));
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
     }
     assert_int_equal(events_len, 3);
     assert_int_equal(events[0].len, CAPTURE_EVENT_MAX);
@@ -167,9 +167,9 @@ a_huge_line_is_cut_at_the_limit(void **state)
     /* Exactly the limit is one event, not one and an empty one. */
     huge[CAPTURE_EVENT_MAX] = '\n';
     send_to(out, huge, CAPTURE_EVENT_MAX);
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     send_text(out, "\nnext\n");
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     assert_int_equal(events_len, 2);
     assert_int_equal(events[0].len, CAPTURE_EVENT_MAX);
     assert_string_equal(events[1].text, "next");
@@ -191,7 +191,7 @@ a_cut_line_was_split_inside_a_character(void **state)
         }
         send_to(out, huge, n);
         send_text(out, "\n");
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
         assert_int_equal(events_len, 2);
         assert_memory_equal(events[1].text, euro, 3);
         assert_int_equal(events[0].len % 3, shift);
@@ -200,7 +200,7 @@ a_cut_line_was_split_inside_a_character(void **state)
     }
     memset(huge, 0x80, sizeof(huge)); /* no text at all: cut at the limit */
     send_to(out, huge, sizeof(huge));
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     assert_int_equal(events_len, 2);
     assert_int_equal(events[0].len, CAPTURE_EVENT_MAX);
 }
@@ -214,7 +214,7 @@ any_byte_may_be_in_a_line(void **state)
         all[i] = (char)i;
     all['\n'] = 'n';
     send_to(out, all, sizeof(all));
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     assert_int_equal(events_len, 1);
     assert_int_equal(events[0].len, sizeof(all));
     assert_memory_equal(events[0].text, all, sizeof(all));
@@ -231,7 +231,7 @@ frames_are_whole_events_with_their_time(void **state)
     send_frame(0xA55A0002, "{}", (uint64_t)now * 1000);
     send_frame(0xA55A0003, "", (uint64_t)now * 1000);
     send_frame(0xA55A0001, "no time", 0);
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     EVENTS("line one\nline two\n", "{}", "", "no time");
     assert_int_equal(events[0].time_ms, now - 5000);
     assert_int_equal(events[1].time_ms, now);
@@ -248,10 +248,10 @@ frames_may_come_in_any_pieces(void **state)
     n += 5;
     for (size_t cut = 1; cut < n; cut++) {
         send_to(log_fd, bytes, cut);
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
         assert_int_equal(events_len, 0);
         send_to(log_fd, bytes + cut, n - cut);
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
         EVENTS("hello");
         forget();
     }
@@ -270,7 +270,7 @@ a_frames_impossible_time_took_other_functions_logs_with_it(void **state)
         send_frame(0xA55A0003, "x", (now - days * 86400000) * 1000);
         send_frame(0xA55A0003, "x", (now + days * 86400000) * 1000);
     }
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     assert_int_equal(events_len, ARRAY_LEN(hostile) + 56);
     for (size_t i = 0; i < events_len; i++)
         assert_in_range(events[i].time_ms, now, now + 3600000);
@@ -280,11 +280,11 @@ static void
 garbage_instead_of_frames_is_passed_as_lines(void **state)
 {
     send_text(log_fd, "hi\n"); /* shorter than a header, and told at once */
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     EVENTS("hi");
     forget();
     send_frame(0xA55A0003, "now\nlines for good", clock_wall_ms() * 1000);
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     assert_int_equal(events_len, 2);
     assert_string_equal(events[1].text, "lines for good");
 }
@@ -294,7 +294,7 @@ garbage_between_frames_loses_nothing(void **state)
 {
     send_frame(0xA55A0003, "good", clock_wall_ms() * 1000);
     send_text(log_fd, "\xA5print without framing\nend\n");
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     EVENTS("good", "\xA5print without framing", "end");
 }
 
@@ -310,7 +310,7 @@ a_hostile_length_is_not_waited_for(void **state)
         make_frame(bytes, 0xA55A0003, lengths[i], 0);
         memcpy(bytes + 16, "tail\nmore\n", 10);
         send_to(log_fd, bytes, 26);
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
         assert_int_equal(events_len, 2);
         assert_string_equal(events[1].text, "more");
         forget();
@@ -329,7 +329,7 @@ a_huge_frame_becomes_several_events(void **state)
     make_frame(frame, 0xA55A0003, CAPTURE_EVENT_MAX * 4, clock_wall_ms() * 1000);
     for (size_t at = 0; at < sizeof(frame); at += 65536) {
         send_to(log_fd, frame + at, MIN(sizeof(frame) - at, (size_t)65536));
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
     }
     assert_int_equal(events_len, 4);
     for (size_t i = 0; i < 4; i++)
@@ -344,11 +344,11 @@ the_frame_of_a_writer_that_died_is_cut_not_lost(void **state)
     make_frame(bytes, 0xA55A0003, 1000, clock_wall_ms() * 1000);
     memcpy(bytes + 16, "last words", 10);
     send_to(log_fd, bytes, 26);
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     EVENTS("last words");
     make_frame(bytes, 0xA55A0003, 1000, 0);
     send_to(log_fd, bytes, 7); /* part of a header says nothing */
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     assert_int_equal(events_len, 1);
 }
 
@@ -366,7 +366,7 @@ a_pipe_full_of_tiny_frames_held_up_the_loop(void **state)
     make_frame(large, 0xA55A0001, CAPTURE_EVENT_MAX * 4, 0);
     for (; at < last; at += MIN(last - at, (size_t)65536)) {
         send_to(log_fd, large + at, MIN(last - at, (size_t)65536));
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
     }
     for (size_t i = 0; i < sizeof(tiny); i += 16)
         make_frame(tiny + i, 0xA55A0001, 0, 0);
@@ -374,7 +374,7 @@ a_pipe_full_of_tiny_frames_held_up_the_loop(void **state)
     send_to(log_fd, tiny, sizeof(tiny));
     start = clock_us();
     for (size_t before = 0; events_len < 60004; before = events_len) {
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
         assert_true(events_len > before);
     }
     assert_true(clock_us() - start < 1000000);
@@ -395,7 +395,7 @@ a_new_process_takes_over_after_the_old_ones_rest(void **state)
     close(old_out);
     close(old_log);
     send_text(out, "new\n");
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     EVENTS("new");
 }
 
@@ -410,12 +410,12 @@ one_turn_reads_a_bounded_amount(void **state)
     if (fcntl(out, F_GETPIPE_SZ) < (int)sizeof(lines))
         skip();
     send_to(out, lines, sizeof(lines));
-    capture_drain(c, false);
+    capture_drain(c, CAPTURE_MORE);
     assert_in_range(events_len, 100, 1000);
     while (events_len < sizeof(lines) / 1000) {
         size_t before = events_len;
 
-        capture_drain(c, false);
+        capture_drain(c, CAPTURE_MORE);
         assert_true(events_len > before);
     }
 }
@@ -426,7 +426,7 @@ streams_may_be_absent(void **state)
     struct err err = {0};
 
     assert_int_equal(capture_open(c, -1, -1, &err), 0);
-    capture_drain(c, true);
+    capture_drain(c, CAPTURE_OVER);
     capture_free(NULL);
     assert_int_equal(events_len, 0);
 }
