@@ -103,7 +103,7 @@ def test_long_and_odd_lines(client, logs, deploy):
         "    char *long_line = malloc(300001);\n"
         "    memset(long_line, 'y', 300000); long_line[300000] = '\\n';\n"
         "    (void)!write(1, long_line, 300001);\n"
-        "    (void)!write(2, \"odd \\xff\\xfe bytes\\n\", 14);\n"
+        "    (void)!write(2, \"odd \\xff\\xfe bytes\\n\", 13);\n"
         "    (void)!write(1, \"no newline\", 10);\n"
         '    respond("1", 1);\n'
         "}\n")
