@@ -36,7 +36,7 @@ enum {
  * that crosses with the death is not mistaken for nonsense. */
 #define SPAWNER_REQUESTS(R) /* request  fds  allowed in           handler       why this is safe */              \
     R(CREATE,  1, ST(EMPTY),                          root_create,  "trees are looked up by hash beneath folders opened by root; every number has a maximum; the fd is only passed on to the sandbox") \
-    R(ASSIGN,  0, ST(LIVE),                           root_assign,  "once, and only to one made without code, in which nothing of a user ran yet; the trees and numbers are checked as for CREATE") \
+    R(ASSIGN,  0, ST(LIVE),                           root_assign,  "once, and only to one made without code; trees and numbers are checked as for CREATE; nothing in a sandbox can change where the mounts go, whatever the daemon ran in it") \
     R(DESTROY, 0, ST(LIVE) | ST(DYING) | ST(GONE),    root_destroy, "kills our own unreaped child by its pid, which cannot have been reused") \
     R(RELEASE, 0, ST(GONE),                           root_release, "forgets an id of which nothing is left")
 

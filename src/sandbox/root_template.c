@@ -113,6 +113,18 @@ clone_tree(int dir_fd, const char *path, uint64_t attrs, bool recursive, int *re
     return 0;
 }
 
+/* As clone_tree, of a folder that itself is no link: the one above it belongs to the daemon's user, who
+ * must not have us show sandboxes any other. */
+static int
+clone_folder(const char *path, uint64_t attrs, int *ret, struct err *err)
+{
+    AUTO_FD int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return err_sys(err, "open folder %s", path);
+    return clone_tree(fd, "", attrs, false, ret, err);
+}
+
 static int
 attach(int tree_fd, int root_fd, const char *path, struct err *err)
 {
@@ -428,7 +440,7 @@ template_make(const struct root_config *config, struct template *ret, struct err
     if (proc_fs < 0 || fsconfig(proc_fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0 ||
         (proc_fd = fsmount(proc_fs, FSMOUNT_CLOEXEC, 0)) < 0)
         return err_sys(err, "mount proc");
-    if (clone_tree(AT_FDCWD, config->packages_dir, ro, false, &packages_fd, err) < 0 ||
+    if (clone_folder(config->packages_dir, ro, &packages_fd, err) < 0 ||
         clone_tree(AT_FDCWD, config->runtimes_dir, ro, false, &runtimes_fd, err) < 0 ||
         bind_one(&binds, "usr", true, err) < 0)
         return -(int)err->kind;
@@ -618,8 +630,21 @@ sandbox_mounts_done(struct sandbox_mounts *m)
             (void)close(TAKE_FD(*fds[i]));
 }
 
-/* The sandbox's root and its mount points are read-only and of our making, and no user code has run in
- * it: the paths below lead nowhere else. */
+/* Whether we stand in a finished sandbox. A daemon that says ASSIGN right after CREATE may find init still
+ * in the worker's own mount namespace, or in the template, where a mount would show in every sandbox to
+ * come. Neither of those has a /proc; init mounts it in its own namespace, after all else. */
+static bool
+in_sandbox(void)
+{
+    struct statx st;
+
+    return statx(AT_FDCWD, "/proc", AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) == 0 &&
+           (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+/* The daemon decides what runs in a generic sandbox before this, so the sandbox may be hostile. Its root
+ * and mount points are read-only and of our making, and nothing in it can mount: the paths below lead
+ * nowhere else. Nor can it reach us: we stay in our pid namespace, with our uid. */
 int
 sandbox_mounts_add(const struct template *t, const struct sandbox_spec *spec, pid_t pid,
                    struct err *err)
@@ -639,6 +664,8 @@ sandbox_mounts_add(const struct template *t, const struct sandbox_spec *spec, pi
              spec->tmp_mb * TMP_INODES_PER_MB);
     if (setns(pid_fd, CLONE_NEWNS) < 0)
         rc = err_sys(err, "enter the sandbox's mount namespace");
+    else if (!in_sandbox())
+        rc = err_set(err, ERR_INVALID, "the sandbox is not built yet");
     else if (move_mount(m.task_fd, "", AT_FDCWD, "/var/task", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
              (m.layers_fd >= 0 &&
               move_mount(m.layers_fd, "", AT_FDCWD, "/opt", MOVE_MOUNT_F_EMPTY_PATH) < 0) ||

@@ -171,6 +171,103 @@ send_request(struct raw *r, const struct spawner_request *rq, size_t fds_len)
     close(pair[1]);
 }
 
+/* A sandbox without code, ready to be assigned; its id is free. Returns our end of its init's socket. */
+static int
+create_generic(struct raw *r, uint32_t id, bool wait_until_built)
+{
+    struct spawner_request rq = create(id);
+    struct spawner_reply reply;
+    struct init_reply ready;
+    int fds[PROTO_FDS_MAX], init_fd;
+    size_t fds_len = 0;
+
+    memset(rq.spec.package, 0, sizeof(rq.spec.package));
+    init_fd = send_create(r, &rq);
+    if (!wait_until_built)
+        return init_fd;
+    assert_int_equal(receive_reply(r, &reply), WORKER_CREATED);
+    assert_true(receive(init_fd, &ready, sizeof(ready), fds, &fds_len));
+    assert_int_equal(ready.type, FROM_INIT_READY);
+    proto_close_fds(fds, fds_len);
+    return init_fd;
+}
+
+static struct spawner_request
+assign(uint32_t id)
+{
+    struct spawner_request rq = create(id);
+
+    rq.type = SPAWNER_ASSIGN;
+    return rq;
+}
+
+static void
+an_assigned_sandbox_is_never_assigned_again(void **state)
+{
+    struct spawner_request again = assign(1), with_code = assign(0), nothing = assign(1), bad = assign(1);
+    struct spawner_reply reply;
+    struct raw r;
+    int init_fd;
+
+    raw_open(&r);
+    send_request(&r, &with_code, 0); /* sandbox 0 was made with its code */
+    ends_it(&r);
+
+    init_fd = create_generic(&r, 1, true);
+    send_request(&r, &again, 0);
+    assert_int_equal(receive_reply(&r, &reply), WORKER_ASSIGNED);
+    assert_int_equal(reply.err.kind, ERR_NONE);
+    send_request(&r, &again, 0);
+    ends_it(&r);
+    close(init_fd);
+
+    init_fd = create_generic(&r, 1, true);
+    memset(nothing.spec.package, 0, sizeof(nothing.spec.package));
+    send_request(&r, &nothing, 0); /* to have it generic for ever */
+    ends_it(&r);
+    close(init_fd);
+
+    init_fd = create_generic(&r, 1, true);
+    memset(bad.spec.package, 'f', SHA256_HEX_LEN); /* fails, and was still the one time */
+    send_request(&r, &bad, 0);
+    assert_int_equal(receive_reply(&r, &reply), WORKER_ASSIGNED);
+    assert_int_equal(reply.err.kind, ERR_NOT_FOUND);
+    send_request(&r, &again, 0);
+    ends_it(&r);
+    close(init_fd);
+    raw_close(&r);
+}
+
+/* Init is then still in the worker's mount namespace, or in the template that every later sandbox copies. */
+static void
+assigning_before_it_is_built_reaches_no_other_sandbox(void **state)
+{
+    unsigned early = 0;
+    struct raw r;
+
+    raw_open(&r);
+    for (unsigned i = 0; i < 200; i++) {
+        struct spawner_request now = assign(1), destroy = {.type = SPAWNER_DESTROY, .id = 1},
+                               release = {.type = SPAWNER_RELEASE, .id = 1};
+        struct spawner_reply reply;
+        int init_fd = create_generic(&r, 1, false);
+
+        send_request(&r, &now, 0);
+        assert_int_equal(receive_reply(&r, &reply), WORKER_CREATED);
+        assert_int_equal(receive_reply(&r, &reply), WORKER_ASSIGNED);
+        if (reply.err.kind != ERR_NONE) {
+            assert_string_equal(reply.err.text, "the sandbox is not built yet");
+            early++;
+        }
+        send_request(&r, &destroy, 0);
+        assert_int_equal(receive_reply(&r, &reply), WORKER_GONE);
+        send_request(&r, &release, 0);
+        close(init_fd);
+    }
+    assert_true(early > 0); /* the race was run */
+    raw_close(&r);
+}
+
 static void
 records_of_the_wrong_size_end_it(void **state)
 {
@@ -206,6 +303,7 @@ requests_that_are_not_in_the_table_end_it(void **state)
         {{.type = SPAWNER_RELEASE, .id = 0}, 0}, /* LIVE */
         {{.type = SPAWNER_DESTROY, .id = 0}, 1}, /* with a descriptor */
         {{.type = SPAWNER_DESTROY, .id = 0, .spec = {.memory_mb = 1}}, 0},
+        {{.type = SPAWNER_ASSIGN, .id = 1}, 0}, /* EMPTY */
     };
     struct raw r;
 
@@ -626,6 +724,8 @@ main(int argc, char **argv)
         cmocka_unit_test(when_the_supervisor_is_killed_everything_goes),
         cmocka_unit_test(when_the_supervisor_is_killed_the_daemon_hears_of_it),
         cmocka_unit_test(what_was_left_by_a_double_death_the_next_instance_removes),
+        cmocka_unit_test(an_assigned_sandbox_is_never_assigned_again),
+        cmocka_unit_test(assigning_before_it_is_built_reaches_no_other_sandbox),
         cmocka_unit_test(a_worker_that_dies_all_the_time_is_given_up),
         cmocka_unit_test(two_instances_live_side_by_side),
         cmocka_unit_test(one_more_than_the_maximum_is_throttled),
