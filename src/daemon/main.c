@@ -5,10 +5,12 @@
  *   2. lambent-spawner: forked and executed, the only process that keeps privilege
  *   3. everything is dropped: groups, ids, capabilities, the way back (no_new_privs)
  *   4. the loop with its threads, the store, the servers
- *   5. readiness, to --ready-fd and to the service manager */
+ *   5. calls of the kernel that a running daemon has no use for (filter.c)
+ *   6. readiness, to --ready-fd and to the service manager */
 #include "api/api.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "daemon/filter.h"
 #include "gateway/gateway.h"
 #include "observe/log_writer.h"
 #include "rapi/rapi.h"
@@ -164,6 +166,7 @@ open_listeners(struct daemon *d, struct err *err)
 static int
 make_data_dir(const char *path, uid_t uid, gid_t gid, struct err *err)
 {
+    AUTO_FD int fd = -1;
     char at[PATH_MAX];
     struct stat st;
 
@@ -180,12 +183,15 @@ make_data_dir(const char *path, uid_t uid, gid_t gid, struct err *err)
     }
     if (mkdir(at, 0700) < 0 && errno != EEXIST)
         return err_sys(err, "make folder '%.150s'", at);
-    if (lstat(at, &st) < 0)
-        return err_sys(err, "look at folder '%.150s'", at);
-    if (!S_ISDIR(st.st_mode))
+    /* By descriptor: the folder above may be the daemon's user's, who could put a link to anything of
+     * root's in its place between a look at it and the change of its owner. */
+    fd = open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
         return err_set(err, ERR_INVALID, "data_dir: '%.200s' is not a folder", path);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_sys(err, "look at folder '%.150s'", at);
     /* The first owner stays: a folder that is somebody else's is not taken over. */
-    if (st.st_uid == 0 && geteuid() == 0 && chown(at, uid, gid) < 0)
+    if (st.st_uid == 0 && geteuid() == 0 && fchown(fd, uid, gid) < 0)
         return err_sys(err, "give folder '%.150s' to the daemon's user", at);
     if (st.st_uid != 0 && st.st_uid != uid)
         return err_set(err, ERR_INVALID,
@@ -344,7 +350,7 @@ raise_fd_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer connections then; accept says so */
 }
 
-/* ---- 5. telling that we are ready ---- */
+/* ---- 6. telling that we are ready ---- */
 
 static void
 notify_manager(const char *state)
@@ -506,6 +512,8 @@ start_done(struct work *w)
 
     if (d->stopping)
         return;
+    if (err.kind == ERR_NONE)
+        (void)daemon_filter(&err); /* not earlier: looking for interpreters runs them */
     for (size_t i = 0; err.kind == ERR_NONE && i < d->listeners_len; i++)
         if (gateway_listen(d->gateway, d->listeners[i], &err) >= 0)
             d->listeners[i] = -1;
