@@ -39,7 +39,7 @@ ONE_CPU_MB = 1769
 
 POOL = 4  # environments kept ready for the .pool figures
 BATCH = 25  # functions that exist at a time
-COLD_N = {"python": 150, "node": 75, "native": 200}
+COLD_N = {"python": 200, "node": 100, "native": 300}
 WARM_N = 10_000
 CLIENTS = 64
 SLICE_MS = 1000
