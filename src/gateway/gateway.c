@@ -261,6 +261,64 @@ host_of(const struct http_exchange *x)
 }
 
 static bool
+ends_with(struct str s, struct str end)
+{
+    return s.len > end.len &&
+           str_eq_nocase((struct str){s.at + s.len - end.len, end.len}, end);
+}
+
+/* Names that only this machine or its network gives out. A page of evil.example may have evil.example
+ * resolve to 127.0.0.1 once it is loaded, and then the browser lets it read our answers ("DNS
+ * rebinding"); all that gives it away is the name in Host. */
+static bool
+local_name(struct str host)
+{
+    static const char *const ends[] = {".localhost", ".local", ".internal", ".test", ".home.arpa",
+                                       ".amazonaws.com" /* clients that were told by /etc/hosts */};
+    bool digits = true, dot = false;
+
+    if (host.len == 0 || host.at[0] == '[')
+        return true;
+    for (size_t i = 0; i < host.len; i++) {
+        if (host.at[i] == ':') {
+            host.len = i;
+            break;
+        }
+        dot |= host.at[i] == '.';
+        digits &= host.at[i] == '.' || (host.at[i] >= '0' && host.at[i] <= '9');
+    }
+    if (!dot || digits) /* localhost, a container's or machine's own name; an address */
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (ends_with(host, str_of(ends[i])))
+            return true;
+    return false;
+}
+
+/* Requests are not authenticated, and a browser sends them for whichever page asks it to. So what a page
+ * of another origin causes is refused before it is routed; a client that isn't a browser sends none of
+ * these headers, and calls us by a name of its own choice. */
+static int
+refuse_strangers(const struct http_exchange *x, struct err *err)
+{
+    struct str host = http_header_get(x, "Host"), origin = http_header_get(x, "Origin");
+    struct str site = http_header_get(x, "Sec-Fetch-Site");
+    ssize_t slashes = str_find(origin, '/');
+
+    if (!local_name(host))
+        return err_set(err, ERR_DENIED,
+                       "Host '%.*s' is not a name of this machine: use localhost or 127.0.0.1",
+                       (int)MIN(host_of(x).len, (size_t)80), host_of(x).at);
+    if (str_is(site, "cross-site") || str_is(site, "same-site") ||
+        (origin.at && (slashes < 0 || (size_t)slashes + 2 > origin.len ||
+                       !str_eq_nocase((struct str){origin.at + slashes + 2,
+                                                   origin.len - (size_t)slashes - 2},
+                                      host))))
+        return err_set(err, ERR_DENIED, "web pages of other origins may not use this API");
+    return 0;
+}
+
+static bool
 copy_head(struct exchange *e, struct http_exchange *x)
 {
     struct request *rq = &e->rq;
@@ -334,6 +392,10 @@ on_head(void *server_arg, struct http_exchange *x)
              host_of(x).at);
     rq->account = str_of(api->settings->account);
     rq->region = str_of(api->settings->region);
+    if (refuse_strangers(x, &err) < 0) {
+        fail(e, &err);
+        return;
+    }
     rc = sigv4_find(rq, &scope, &err);
     if (rc < 0) {
         fail(e, &err);
