@@ -28,7 +28,7 @@ static const struct { const char *names, *why; } refused[] = {
     {"bpf perf_event_open userfaultfd seccomp", "large kernel surfaces; no second filter is needed"},
     {"io_uring_setup io_uring_enter io_uring_register", "goes around this very filter"},
     {"io_setup io_submit io_destroy io_cancel io_getevents io_pgetevents", "kernel AIO: the loop uses epoll, SQLite plain files"},
-    {"add_key request_key keyctl", "keys are in the store, sealed"},
+    {"add_key request_key keyctl", "it keeps no keys in the kernel"},
     {"shmget shmat shmdt shmctl semget semop semtimedop semctl msgget msgsnd msgrcv msgctl", "System V IPC, shared with every process of the host"},
     {"mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr", "POSIX queues"},
     {"init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct quotactl quotactl_fd syslog "
