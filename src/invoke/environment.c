@@ -641,6 +641,8 @@ free_environment(struct environment *env)
         env->invoker->all = env->all_next;
     if (env->all_next)
         env->all_next->all_prev = env->all_prev;
+    if (env->state == ENV_GOING)
+        env->invoker->going--;
     env->invoker->environments--;
     free(env);
 }
@@ -879,6 +881,7 @@ environment_destroy(struct environment *env, const struct err *why)
     else
         started(env);
     env->state = ENV_GOING;
+    env->invoker->going++;
     timer_stop(&env->deadline);
     timer_stop(&env->idle);
     rapi_runtime_stop(env->runtime);

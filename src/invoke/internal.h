@@ -193,6 +193,7 @@ struct invoker {
     struct environment *lru, *lru_tail;
     struct function *starving, *starving_tail;
     unsigned environments, inflight, idle_len, frozen_len;
+    unsigned going; /* of environments: being taken down, their room comes soon */
     struct timer pressure;
     bool stopping;
     struct timer grace;

@@ -400,7 +400,8 @@ place_pump(struct function *fn)
         struct err err = {0};
 
         if (v->environments >= (unsigned)v->c.settings->environments_max) {
-            (void)make_room(v, "room"); /* its end (or any other's) comes back to us */
+            if (v->going < fn->waiting - fn->starting) /* else what goes already is enough */
+                (void)make_room(v, "room"); /* its end (or any other's) comes back to us */
             starve(fn);
             break;
         }

@@ -600,6 +600,7 @@ teardown(void **state)
     assert_int_equal(invoker->environments, 0);
     assert_int_equal(invoker->idle_len, 0);
     assert_int_equal(invoker->frozen_len, 0);
+    assert_int_equal(invoker->going, 0);
     assert_int_equal(pools_ready(invoker), 0);
     assert_null(invoker->all);
     assert_null(invoker->invocations);

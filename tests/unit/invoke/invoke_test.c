@@ -446,6 +446,23 @@ a_full_machine_makes_one_wait_then_throttles(void **state)
     box_exit(sb, EXIT(0));
 }
 
+/* A function of the same name, elsewhere. */
+static struct call *
+invoke_other(void)
+{
+    struct invoke_request in = {.account = STR("000000000000"),
+                                .region = STR("eu-west-1"),
+                                .name = STR("f"),
+                                .function_arn = STR("arn"),
+                                .request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fff",
+                                .payload = STR("{}")};
+    struct call *c = &calls[calls_len++];
+
+    memset(c, 0, sizeof(*c));
+    invoke_start(invoker, &in, on_done, c);
+    return c;
+}
+
 static void
 another_functions_idle_environment_makes_room(void **state)
 {
@@ -463,22 +480,34 @@ another_functions_idle_environment_makes_room(void **state)
     assert_true(boxes[0].gone);
     answer(sb, "1");
     say(sb, NEXT);
-    {
-        struct invoke_request in = {.account = STR("000000000000"),
-                                    .region = STR("eu-west-1"),
-                                    .name = STR("f"),
-                                    .function_arn = STR("arn"),
-                                    .request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fff",
-                                    .payload = STR("{}")};
-
-        c = &calls[calls_len++];
-        memset(c, 0, sizeof(*c));
-        invoke_start(invoker, &in, on_done, c);
-    }
+    c = invoke_other();
     sb = box_up(2);
     assert_true(boxes[1].gone);
     answer(sb, "3");
     assert_string_equal(c->payload, "3");
+}
+
+static void
+one_that_waits_takes_the_room_of_one(void **state)
+{
+    struct call *c;
+
+    settings.environments_max = 2;
+    (void)invoke();
+    (void)invoke();
+    for (unsigned i = 0; i < 2; i++)
+        answer(box_up(i), "1");
+    say(&boxes[0], NEXT);
+    say(&boxes[1], NEXT);
+    linger = true;
+    c = invoke_other();
+    run_until(is_set, &boxes[0].destroyed); /* the least recently used */
+    invoker_spawner_ready(invoker);         /* as each that becomes idle, it looks for room again */
+    assert_false(boxes[1].destroyed);
+    box_gone(&boxes[0], ERR_NONE);
+    answer(box_up(2), "3");
+    assert_string_equal(c->payload, "3");
+    assert_false(boxes[1].destroyed);
 }
 
 /* ---- sandboxes that fail ---- */
@@ -840,6 +869,7 @@ main(void)
         TEST_CASE(over_the_concurrency_is_throttled),
         TEST_CASE(a_full_machine_makes_one_wait_then_throttles),
         TEST_CASE(another_functions_idle_environment_makes_room),
+        TEST_CASE(one_that_waits_takes_the_room_of_one),
         TEST_CASE(a_sandbox_that_cannot_be_built_fails_one_invocation),
         TEST_CASE(a_runtime_that_cannot_be_started_makes_no_flood_of_sandboxes),
         TEST_CASE(a_sandbox_that_dies_in_each_init_is_not_built_for_ever),
