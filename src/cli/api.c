@@ -13,10 +13,11 @@ api_check_name(const char *name, struct err *err)
 
     if (len == 0 || len > NAME_MAX_BYTES ||
         strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:$") != len)
-        return err_set(err, ERR_INVALID,
-                       "'%.80s' is no function name: letters, digits, '-' and '_', up to 64 of them, "
-                       "or a function's ARN",
-                       name);
+        return err_set(
+            err, ERR_INVALID,
+            "'%.80s' is no function name: letters, digits, '-' and '_', up to 64 of them, "
+            "or a function's ARN",
+            name);
     return 0;
 }
 
@@ -99,8 +100,9 @@ api_wait_ready(struct cli *cli, const char *name, unsigned timeout_s, json_t **r
             rc = err_set(err, ERR_INVALID, "%.80s could not be created: %.120s", name,
                          api_text(config, "StateReason"));
         else if (strcmp(update, "Failed") == 0)
-            rc = err_set(err, ERR_INVALID, "%.80s could not be updated, the old code still serves: "
-                                           "%.100s",
+            rc = err_set(err, ERR_INVALID,
+                         "%.80s could not be updated, the old code still serves: "
+                         "%.100s",
                          name, api_text(config, "LastUpdateStatusReason"));
         else if (strcmp(state, "Pending") != 0 && strcmp(update, "InProgress") != 0) {
             *ret = config;
@@ -136,8 +138,7 @@ api_list(struct cli *cli, const char *path, const char *member, json_t **ret, st
             return -(int)err->kind;
         }
         items = json_object_get(doc, member);
-        json_array_foreach(items, i, item)
-            json_array_append(all, item);
+        json_array_foreach(items, i, item) json_array_append(all, item);
         marker = api_text(doc, "NextMarker");
         buf_reset(&url);
         buf_fmt(&url, "%s%sMarker=", path, strchr(path, '?') ? "&" : "?");

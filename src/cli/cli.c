@@ -1,8 +1,16 @@
 /* What every command needs: the endpoint's client, hints, JSON output. */
+#include <locale.h>
 #include <stdarg.h>
 
 #include "cli/cli.h"
 #include "cli/client.h"
+
+void
+cli_locale(void)
+{
+    (void)setlocale(LC_CTYPE,
+                    "C.UTF-8"); /* without it, names beyond ASCII are refused, not mangled */
+}
 
 void
 cli_hint(struct cli *cli, const char *fmt, ...)

@@ -1,8 +1,8 @@
-/* The command line `lambent`: what its files share. A command is one row (struct command) beside its
- * handler; its options are rows too. From these rows come parsing with bounds, --help, shell
+/* The command line `lambent`: what its files share. A command is one row (struct command) beside
+ * its handler; its options are rows too. From these rows come parsing with bounds, --help, shell
  * completion and the man page, so none of them can say something else.
- * Thread: the program has one. Errors: a handler returns 0, or -kind with `err` set, and may leave a
- * hint (what to do next) with cli_hint(); main() alone prints them. */
+ * Thread: the program has one. Errors: a handler returns 0, or -kind with `err` set, and may leave
+ * a hint (what to do next) with cli_hint(); main() alone prints them. */
 #pragma once
 
 #include <jansson.h>
@@ -42,8 +42,12 @@ struct cli {
 /* What a value names, for shell completion. */
 enum complete { COMPLETE_NONE, COMPLETE_FILE, COMPLETE_DIR, COMPLETE_FUNCTION, COMPLETE_WORDS };
 
-enum opt_kind { OPT_FLAG /* bool */, OPT_TEXT /* const char * */, OPT_NUMBER /* int64_t */,
-                OPT_LIST /* struct opt_list */ };
+enum opt_kind {
+    OPT_FLAG /* bool */,
+    OPT_TEXT /* const char * */,
+    OPT_NUMBER /* int64_t */,
+    OPT_LIST /* struct opt_list */
+};
 
 struct opt_list {
     const char *at[CLI_LIST_MAX];
@@ -54,7 +58,7 @@ struct opt {
     const char *name; /* NULL ends the table */
     char letter;      /* or 0 */
     enum opt_kind kind;
-    size_t offset; /* in the command's options struct */
+    size_t offset;   /* in the command's options struct */
     const char *arg; /* "MB"; NULL for flags */
     const char *doc;
     int64_t min, max; /* numbers: range; texts: `max` bytes (0: 4096) */
@@ -65,9 +69,9 @@ struct opt {
 
 struct command {
     const char *name;
-    const char *args; /* "NAME…" as it stands in the usage line */
-    const char *summary; /* one line, no full stop */
-    const char *details; /* paragraphs for --help and the man page */
+    const char *args;            /* "NAME…" as it stands in the usage line */
+    const char *summary;         /* one line, no full stop */
+    const char *details;         /* paragraphs for --help and the man page */
     const char *const *examples; /* pairs: command line, what it does; NULL ends */
     const struct opt *opts;
     size_t opts_size;
@@ -83,13 +87,18 @@ extern const struct opt common_opts[];         /* offsets are in struct cli */
 
 const struct command *command_find(const char *name);
 
+/* Text is UTF-8, whatever the environment's locale: names in zips and tables depend on it, and a
+ * zip has to be the same everywhere. Once, at the start. */
+void cli_locale(void);
+
 /* Say what the user can do about the error that is about to be returned. The first one stays. */
 void cli_hint(struct cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The endpoint's client, made when first asked for. */
 int cli_client(struct cli *cli, struct client **ret, struct err *err);
 
-/* Print a document as --json does: two blanks of indentation, members in the order they were set. */
+/* Print a document as --json does: two blanks of indentation, members in the order they were set.
+ */
 void cli_print_json(const json_t *doc);
 
 /* Parse argv[1…] of one command with its rows and the common ones. Exits for --help and, with

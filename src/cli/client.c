@@ -284,8 +284,7 @@ error_from_reply(struct client *client, const struct reply *reply, struct err *e
     else
         buf_fmt(&client->error_text, "the endpoint answered with HTTP status %ld", reply->status);
     json_decref(doc);
-    err_set(err, kind_of(reply->status, client->error_code), "%.200s",
-            client_error_text(client));
+    err_set(err, kind_of(reply->status, client->error_code), "%.200s", client_error_text(client));
     return -(int)err->kind;
 }
 
@@ -310,8 +309,9 @@ error_from_curl(struct client *client, CURLcode code, const struct call *call, s
         (void)curl_easy_getinfo(client->curl, CURLINFO_REQUEST_SIZE, &sent_bytes);
         if (sent_bytes == 0) {
             client->unreachable = true;
-            return err_set(err, ERR_UNAVAILABLE, "Cannot reach Lambent at %.150s: no answer in %d s",
-                           client->endpoint, CONNECT_TIMEOUT_S);
+            return err_set(err, ERR_UNAVAILABLE,
+                           "Cannot reach Lambent at %.150s: no answer in %d s", client->endpoint,
+                           CONNECT_TIMEOUT_S);
         }
         return err_set(err, ERR_TIMEOUT, "%.150s did not answer within %ld s", client->endpoint,
                        call->timeout_s ? call->timeout_s : TIMEOUT_DEFAULT_S);

@@ -13,11 +13,11 @@ struct client;
 
 struct call {
     const char *method;
-    const char *path;   /* with query, already escaped */
-    const char *target; /* X-Amz-Target, for awsJson1_1; else NULL */
+    const char *path;           /* with query, already escaped */
+    const char *target;         /* X-Amz-Target, for awsJson1_1; else NULL */
     const char *const *headers; /* "Name: value", NULL at the end; or NULL */
     struct str body;
-    long timeout_s;        /* 0: 60 */
+    long timeout_s;         /* 0: 60 */
     size_t reply_max_bytes; /* 0: 32 MiB */
     void (*on_progress)(void *arg, uint64_t done, uint64_t total);
     void *arg;

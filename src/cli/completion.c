@@ -57,7 +57,8 @@ option_words(const struct opt *row)
 void
 completion_bash(void)
 {
-    puts("# bash completion for lambent; put it into /usr/share/bash-completion/completions/lambent\n"
+    puts("# bash completion for lambent; put it into "
+         "/usr/share/bash-completion/completions/lambent\n"
          "# or run: source <(lambent completion bash)\n"
          "_lambent()\n{\n"
          "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= i\n"
@@ -346,7 +347,8 @@ man_print(void)
          ".SH SYNOPSIS\n.B lambent\n[\\fIcommon option\\fR...] \\fIcommand\\fR [\\fIoption\\fR...] "
          "[\\fIargument\\fR...]\n"
          ".SH DESCRIPTION\n"
-         "\\fBlambent\\fR starts a Lambent daemon, and deploys, invokes and looks after functions by "
+         "\\fBlambent\\fR starts a Lambent daemon, and deploys, invokes and looks after functions "
+         "by "
          "the AWS API of a running one.\n"
          ".SH COMMANDS");
     for (size_t i = 0; commands[i]; i++)

@@ -32,14 +32,13 @@ struct deploy {
     char name[65];
     struct package *package;
     struct guess guess;
-    char sha256[48]; /* base64, as CodeSha256 */
+    char sha256[48];    /* base64, as CodeSha256 */
     const char *action; /* "created", "updated", "unchanged" */
     json_t *config;     /* the function as it is now; NULL: new */
 };
 
 /* A remark for people; nothing with --json. */
-static void PRINTF_LIKE(3, 4)
-say(const struct cli *cli, const char *title, const char *fmt, ...)
+static void PRINTF_LIKE(3, 4) say(const struct cli *cli, const char *title, const char *fmt, ...)
 {
     va_list args;
 
@@ -54,8 +53,7 @@ say(const struct cli *cli, const char *title, const char *fmt, ...)
     fputc('\n', stderr);
 }
 
-static void PRINTF_LIKE(2, 3)
-warn(const struct cli *cli, const char *fmt, ...)
+static void PRINTF_LIKE(2, 3) warn(const struct cli *cli, const char *fmt, ...)
 {
     va_list args;
 
@@ -170,7 +168,8 @@ environment_make(const struct deploy *deploy, json_t **ret, struct err *err)
     variables = before ? json_copy(before) : json_object();
     for (size_t i = 0; i < env->len; i++) {
         const char *item = env->at[i];
-        size_t len = strspn(item, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        size_t len =
+            strspn(item, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
         bool remove = item[len] == '-' && item[len + 1] == '\0';
         char key[256];
         json_t *value;
@@ -262,13 +261,15 @@ look_for_mistakes(struct deploy *deploy, const json_t *asked)
         handler = api_text(deploy->config, "Handler");
     family = guess_family(runtime);
     if (deploy->config && !deploy->opts->runtime && guessed.len && !str_eq(family, guessed))
-        warn(cli, "the function's runtime is %s, but the code looks like %s (%s); --runtime changes "
-                  "it",
+        warn(cli,
+             "the function's runtime is %s, but the code looks like %s (%s); --runtime changes "
+             "it",
              runtime, deploy->guess.runtime, deploy->guess.why);
     else if (!guess_handler_exists(deploy->package, runtime, handler))
-        warn(cli, str_is(family, "provided")
-                      ? "there is no file named bootstrap, which %s starts (handler %s)"
-                      : "no file for %s's handler %s is in the package",
+        warn(cli,
+             str_is(family, "provided")
+                 ? "there is no file named bootstrap, which %s starts (handler %s)"
+                 : "no file for %s's handler %s is in the package",
              runtime, handler);
     if (str_is(family, "provided") && bootstrap && !(bootstrap->mode & 0111))
         warn(cli, "bootstrap is not executable: `chmod +x bootstrap`, then deploy again");
@@ -363,8 +364,9 @@ drop_same(json_t *asked, const json_t *config)
     json_t *value;
     void *next;
 
-    json_object_foreach_safe(asked, next, key, value) if (json_equal(
-        value, json_object_get(config, key))) json_object_del(asked, key);
+    json_object_foreach_safe(asked, next, key,
+                             value) if (json_equal(value, json_object_get(config, key)))
+        json_object_del(asked, key);
 }
 
 static int
@@ -394,9 +396,8 @@ publish(struct deploy *deploy, struct err *err)
     json_t *doc;
 
     api_function_path(&path, deploy->name, "/versions");
-    if (api_json(deploy->cli,
-                 &(struct call){.method = "POST", .path = path.at, .body = STR("{}")}, &doc,
-                 err) < 0)
+    if (api_json(deploy->cli, &(struct call){.method = "POST", .path = path.at, .body = STR("{}")},
+                 &doc, err) < 0)
         return -(int)err->kind;
     json_decref(deploy->config);
     deploy->config = doc;
@@ -423,9 +424,8 @@ deploy_all(struct deploy *deploy, struct err *err)
         /* A deploy in the middle of another one waits for it instead of failing. */
         json_decref(TAKE(deploy->config));
         if (api_wait_ready(cli, deploy->name, READY_TIMEOUT_S, &deploy->config, err) < 0) {
-            if (err->kind != ERR_INVALID || api_get_configuration(cli, deploy->name,
-                                                                  &deploy->config,
-                                                                  &(struct err){0}) < 0)
+            if (err->kind != ERR_INVALID ||
+                api_get_configuration(cli, deploy->name, &deploy->config, &(struct err){0}) < 0)
                 return -(int)err->kind;
             err_clear(err); /* the last update failed: this one may mend it */
             cli->hint[0] = '\0';
@@ -445,8 +445,8 @@ deploy_all(struct deploy *deploy, struct err *err)
         rc = create(deploy, asked, err);
     } else {
         rc = 0;
-        if (deploy->opts->force || strcmp(api_text(deploy->config, "CodeSha256"),
-                                          deploy->sha256) != 0)
+        if (deploy->opts->force ||
+            strcmp(api_text(deploy->config, "CodeSha256"), deploy->sha256) != 0)
             rc = update_code(deploy, err);
         if (rc == 0)
             rc = update_configuration(deploy, asked, err);
@@ -471,13 +471,12 @@ run_deploy(struct cli *cli, const void *opts, struct err *err)
     if (rc == 0)
         rc = deploy_all(&deploy, err);
     if (rc == 0 && cli->json) {
-        json_t *doc = json_pack("{s:s, s:s, s:O, s:{s:I, s:I, s:I}, s:f}", "action", deploy.action,
-                                "arn", api_text(deploy.config, "FunctionArn"), "function",
-                                deploy.config, "package", "files",
-                                (json_int_t)deploy.package->files_len, "zipBytes",
-                                (json_int_t)deploy.package->zip.len, "unzippedBytes",
-                                (json_int_t)deploy.package->unzipped_bytes, "seconds",
-                                term_seconds() - start);
+        json_t *doc = json_pack(
+            "{s:s, s:s, s:O, s:{s:I, s:I, s:I}, s:f}", "action", deploy.action, "arn",
+            api_text(deploy.config, "FunctionArn"), "function", deploy.config, "package", "files",
+            (json_int_t)deploy.package->files_len, "zipBytes", (json_int_t)deploy.package->zip.len,
+            "unzippedBytes", (json_int_t)deploy.package->unzipped_bytes, "seconds",
+            term_seconds() - start);
         cli_print_json(doc);
         json_decref(doc);
     } else if (rc == 0) {
@@ -502,6 +501,7 @@ run_deploy(struct cli *cli, const void *opts, struct err *err)
 }
 
 #define OFF(member) offsetof(struct deploy_opts, member)
+/* clang-format off */
 static const struct opt opts[] = {
     {"name", 'n', OPT_TEXT, OFF(name), "NAME", "Function name (default: the folder's)", .max = 64},
     {"runtime", 'r', OPT_TEXT, OFF(runtime), "RUNTIME", "Runtime identifier, as python3.11",
@@ -521,6 +521,7 @@ static const struct opt opts[] = {
     {"force", 'f', OPT_FLAG, OFF(force), NULL, "Upload the code even if it has not changed"},
     {NULL},
 };
+/* clang-format on */
 #undef OFF
 
 const struct command command_deploy = {
@@ -539,8 +540,7 @@ const struct command command_deploy = {
         (const char *const[]){
             "lambent deploy ./hello", "Create or update the function hello from the folder hello.",
             "lambent deploy . --name api --memory 512 --timeout 30 --env STAGE=dev",
-            "The same with a name and settings.",
-            "lambent deploy build/function.zip --name api",
+            "The same with a name and settings.", "lambent deploy build/function.zip --name api",
             "From a zip that something else built.", NULL},
     .opts = opts,
     .opts_size = sizeof(struct deploy_opts),

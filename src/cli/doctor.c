@@ -1,6 +1,6 @@
-/* `lambent doctor`: can this machine run Lambent, and if not, what to do? One row a check; each says
- * what it found and, unless all is well, how to mend it. Nothing is changed: what has to be tried is
- * tried in a child process that ends, or in a cgroup that is removed again at once. */
+/* `lambent doctor`: can this machine run Lambent, and if not, what to do? One row a check; each
+ * says what it found and, unless all is well, how to mend it. Nothing is changed: what has to be
+ * tried is tried in a child process that ends, or in a cgroup that is removed again at once. */
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/landlock.h>
@@ -42,8 +42,7 @@ struct check {
 
 enum { FDS_WANTED = 65536, PIDS_WANTED = 65536, CAP_SYS_ADMIN_BIT = 21 };
 
-static void PRINTF_LIKE(3, 4)
-set(struct finding *ret, enum verdict verdict, const char *fmt, ...)
+static void PRINTF_LIKE(3, 4) set(struct finding *ret, enum verdict verdict, const char *fmt, ...)
 {
     va_list args;
 
@@ -53,8 +52,7 @@ set(struct finding *ret, enum verdict verdict, const char *fmt, ...)
     va_end(args);
 }
 
-static void PRINTF_LIKE(2, 3)
-mend(struct finding *ret, const char *fmt, ...)
+static void PRINTF_LIKE(2, 3) mend(struct finding *ret, const char *fmt, ...)
 {
     va_list args;
 
@@ -97,7 +95,8 @@ has_admin(void)
     char status[4096];
     const char *at;
 
-    if (!file_read("/proc/self/status", status, sizeof(status)) || !(at = strstr(status, "CapEff:")))
+    if (!file_read("/proc/self/status", status, sizeof(status)) ||
+        !(at = strstr(status, "CapEff:")))
         return false;
     return (strtoull(at + 7, NULL, 16) >> CAP_SYS_ADMIN_BIT) & 1;
 }
@@ -158,11 +157,14 @@ check_rights(struct doctor *doctor, struct finding *ret)
         set(ret, VERDICT_OK, "root with CAP_SYS_ADMIN");
     } else if (geteuid() == 0) {
         set(ret, VERDICT_FAIL, "root, but without CAP_SYS_ADMIN");
-        mend(ret, "This is a container with reduced rights: run it with --privileged, or run Lambent "
-                  "outside of it.");
+        mend(ret,
+             "This is a container with reduced rights: run it with --privileged, or run Lambent "
+             "outside of it.");
     } else {
-        set(ret, VERDICT_WARN, "not root (uid %d): some checks below are incomplete", (int)geteuid());
-        mend(ret, "The daemon is started with `sudo lambent up`; check with `sudo lambent doctor`.");
+        set(ret, VERDICT_WARN, "not root (uid %d): some checks below are incomplete",
+            (int)geteuid());
+        mend(ret,
+             "The daemon is started with `sudo lambent up`; check with `sudo lambent doctor`.");
     }
 }
 
@@ -173,8 +175,8 @@ check_namespaces(struct doctor *doctor, struct finding *ret)
         const char *name, *limit;
         int flag;
     } kinds[] = {
-        {"mount", "mnt", CLONE_NEWNS}, {"pid", "pid", CLONE_NEWPID},
-        {"network", "net", CLONE_NEWNET}, {"uts", "uts", CLONE_NEWUTS},
+        {"mount", "mnt", CLONE_NEWNS},         {"pid", "pid", CLONE_NEWPID},
+        {"network", "net", CLONE_NEWNET},      {"uts", "uts", CLONE_NEWUTS},
         {"cgroup", "cgroup", CLONE_NEWCGROUP},
     };
     bool user = geteuid() != 0 || !has_admin();
@@ -187,9 +189,9 @@ check_namespaces(struct doctor *doctor, struct finding *ret)
         pid_t pid = fork();
 
         if (pid == 0)
-            _exit(user && syscall(SYS_unshare, CLONE_NEWUSER) < 0  ? 2
-                  : syscall(SYS_unshare, kinds[i].flag) < 0 ? 1
-                                                            : 0);
+            _exit(user && syscall(SYS_unshare, CLONE_NEWUSER) < 0 ? 2
+                  : syscall(SYS_unshare, kinds[i].flag) < 0       ? 1
+                                                                  : 0);
         while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
         user_failed |= pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 2;
@@ -300,7 +302,8 @@ cgroup_own(const char *controller, char *ret, size_t size)
         fclose(own);
 }
 
-/* May a cgroup be made beneath our own? Where our own is not visible (a container), at the mount. */
+/* May a cgroup be made beneath our own? Where our own is not visible (a container), at the mount.
+ */
 static bool
 cgroup_writable(const char *mount, const char *controller)
 {
@@ -362,9 +365,10 @@ check_cgroups(struct doctor *doctor, struct finding *ret)
         if (strstr(missing, "memory"))
             mend(ret, "Boot with the kernel parameters cgroup_enable=memory swapaccount=1.");
         else
-            mend(ret, v1 ? "mount -t cgroup -o %s none /sys/fs/cgroup/%s"
-                         : "echo '+%s' > /sys/fs/cgroup/cgroup.subtree_control, or let systemd "
-                           "delegate it (Delegate=yes)%.0s",
+            mend(ret,
+                 v1 ? "mount -t cgroup -o %s none /sys/fs/cgroup/%s"
+                    : "echo '+%s' > /sys/fs/cgroup/cgroup.subtree_control, or let systemd "
+                      "delegate it (Delegate=yes)%.0s",
                  missing, missing);
     } else if (!writable) {
         set(ret, geteuid() == 0 ? VERDICT_FAIL : VERDICT_WARN,
@@ -475,7 +479,8 @@ check_pids(struct doctor *doctor, struct finding *ret)
         set(ret, VERDICT_OK, "pid_max is %lld", (long long)most);
         return;
     }
-    set(ret, VERDICT_WARN, "pid_max is %lld: enough for some thousand environments", (long long)most);
+    set(ret, VERDICT_WARN, "pid_max is %lld: enough for some thousand environments",
+        (long long)most);
     mend(ret, "sysctl -w kernel.pid_max=4194304");
 }
 
@@ -500,7 +505,10 @@ check_disk(struct doctor *doctor, struct finding *ret)
         *slash = '\0';
     }
     bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-    set(ret, bytes < 100u << 20 ? VERDICT_FAIL : bytes < 1u << 30 ? VERDICT_WARN : VERDICT_OK,
+    set(ret,
+        bytes < 100u << 20 ? VERDICT_FAIL
+        : bytes < 1u << 30 ? VERDICT_WARN
+                           : VERDICT_OK,
         "%s free for %.200s", term_bytes(bytes, room), doctor->data_dir);
     if (ret->verdict != VERDICT_OK)
         mend(ret, "Make room, or choose another place: lambent up --data-dir DIR");
@@ -523,7 +531,8 @@ check_endpoint(struct doctor *doctor, struct finding *ret)
         return;
     }
     if (client_json(client,
-                    &(struct call){.method = "GET", .path = "/2015-03-31/functions?MaxItems=1",
+                    &(struct call){.method = "GET",
+                                   .path = "/2015-03-31/functions?MaxItems=1",
                                    .timeout_s = 10},
                     &doc, &err) == 0 &&
         json_is_array(json_object_get(doc, "Functions"))) {
@@ -607,8 +616,8 @@ run_doctor(struct cli *cli, const void *arg, struct err *err)
         cli_print_json(doc);
         json_decref(doc);
     } else if (counts[VERDICT_FAIL]) {
-        printf("\n%zu thing%s must be mended before functions can run here.\n", counts[VERDICT_FAIL],
-               counts[VERDICT_FAIL] == 1 ? "" : "s");
+        printf("\n%zu thing%s must be mended before functions can run here.\n",
+               counts[VERDICT_FAIL], counts[VERDICT_FAIL] == 1 ? "" : "s");
     } else {
         printf("\nLambent can run here%s.\n",
                counts[VERDICT_WARN] ? "; what is marked warn limits it" : "");
@@ -617,18 +626,21 @@ run_doctor(struct cli *cli, const void *arg, struct err *err)
     return 0;
 }
 
+/* clang-format off */
 static const struct opt opts[] = {
     {"data-dir", 0, OPT_TEXT, offsetof(struct doctor_opts, data_dir), "DIR",
      "Where the daemon's data would be, for the disk's room", .max = 4000,
      .complete = COMPLETE_DIR},
     {NULL},
 };
+/* clang-format on */
 
 const struct command command_doctor = {
     .name = "doctor",
     .summary = "Check this machine, and say how to mend what is missing",
-    .details = "Needs no daemon and changes nothing. As root it can try more. The exit code is 1 if "
-               "anything has to be mended.",
+    .details =
+        "Needs no daemon and changes nothing. As root it can try more. The exit code is 1 if "
+        "anything has to be mended.",
     .examples = (const char *const[]){"sudo lambent doctor", "All checks.",
                                       "lambent doctor --json | jq -r '.checks[].status'",
                                       "For programs.", NULL},

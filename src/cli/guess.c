@@ -16,12 +16,12 @@ extern char **environ;
 
 enum { PYTHON_MIN = 8, PYTHON_MAX = 14, PYTHON_DEFAULT = 12 };
 
-static const char *const python_files[] = {"lambda_function.py", "app.py",      "main.py",
+static const char *const python_files[] = {"lambda_function.py", "app.py",     "main.py",
                                            "index.py",           "handler.py", "function.py"};
 static const char *const node_files[] = {
-    "index.mjs", "index.js",     "index.cjs",  "app.mjs",     "app.js",
-    "app.cjs",   "handler.mjs",  "handler.js", "handler.cjs", "lambda.mjs",
-    "lambda.js", "lambda.cjs",   "main.mjs",   "main.js",     "main.cjs",
+    "index.mjs", "index.js",    "index.cjs",  "app.mjs",     "app.js",
+    "app.cjs",   "handler.mjs", "handler.js", "handler.cjs", "lambda.mjs",
+    "lambda.js", "lambda.cjs",  "main.mjs",   "main.js",     "main.cjs",
 };
 static const char *const handler_names[] = {"lambda_handler", "handler", "lambdaHandler"};
 
@@ -40,7 +40,8 @@ skip_blanks(struct str s)
     return s;
 }
 
-/* Take `word` off the front of *s, with the blanks after it. A word that goes on is another word. */
+/* Take `word` off the front of *s, with the blanks after it. A word that goes on is another word.
+ */
 static bool
 take(struct str *s, const char *word)
 {
@@ -103,8 +104,8 @@ node_defines(struct str line, const char *name)
     return take(&at, name) && at.len && *at.at == '=';
 }
 
-/* The first of the usual names that the text defines, or NULL. A list in braces may span lines: what
- * follows `module.exports = {` or `export {` up to its end is read as one line. */
+/* The first of the usual names that the text defines, or NULL. A list in braces may span lines:
+ * what follows `module.exports = {` or `export {` up to its end is read as one line. */
 static const char *
 defined_handler(struct str text, bool python)
 {
@@ -123,8 +124,8 @@ defined_handler(struct str text, bool python)
                 !memchr(head.at, '}', head.len) &&
                 (str_starts(head, STR("module.exports")) || str_starts(head, STR("export {")) ||
                  str_starts(head, STR("export{")))) {
-                struct str rest = {line.at, MIN((size_t)(text.at + text.len - line.at),
-                                                (size_t)JOINED_MAX)};
+                struct str rest = {line.at,
+                                   MIN((size_t)(text.at + text.len - line.at), (size_t)JOINED_MAX)};
                 ssize_t close = str_find(rest, '}');
 
                 line.len = close < 0 ? rest.len : (size_t)close;
@@ -195,7 +196,8 @@ python_runtime(const struct guess_host *host, struct guess *ret)
 {
     int minor = host->python_minor ? host->python_minor : PYTHON_DEFAULT;
 
-    snprintf(ret->runtime, sizeof(ret->runtime), "python3.%d", MIN(MAX(minor, PYTHON_MIN), PYTHON_MAX));
+    snprintf(ret->runtime, sizeof(ret->runtime), "python3.%d",
+             MIN(MAX(minor, PYTHON_MIN), PYTHON_MAX));
 }
 
 static void
@@ -287,8 +289,10 @@ guess_package(struct package *package, const struct guess_host *host, struct gue
             python_runtime(host, ret);
         else
             node_runtime(host, ret);
-        snprintf(ret->why, sizeof(ret->why), "there is %s code, but no file at the top defines "
-                 "lambda_handler or handler", python ? "Python" : "JavaScript");
+        snprintf(ret->why, sizeof(ret->why),
+                 "there is %s code, but no file at the top defines "
+                 "lambda_handler or handler",
+                 python ? "Python" : "JavaScript");
         return;
     }
     snprintf(ret->why, sizeof(ret->why),

@@ -1,5 +1,6 @@
 /* Ignore patterns. Matching goes name by name; within a name, `*` is tried shortest first and only
- * the last one is ever retried, which keeps it linear times quadratic at worst, whatever the pattern. */
+ * the last one is ever retried, which keeps it linear times quadratic at worst, whatever the
+ * pattern. */
 #include "cli/ignore.h"
 
 struct rule {
@@ -14,9 +15,8 @@ struct ignore {
 };
 
 static const char *const always[] = {
-    ".git",   ".hg",          ".svn",          "**/node_modules/.cache", "__pycache__",
-    "*.pyc",  ".pytest_cache", ".mypy_cache",  ".DS_Store",
-    ".lambentignore",
+    ".git",          ".hg",         ".svn",      "**/node_modules/.cache", "__pycache__", "*.pyc",
+    ".pytest_cache", ".mypy_cache", ".DS_Store", ".lambentignore",
 };
 
 static struct str
@@ -69,8 +69,8 @@ name_match(struct str pattern, struct str name)
         if (p < pattern.len) {
             if (pattern.at[p] == '?')
                 ok = true;
-            else if (pattern.at[p] == '[' && (step = bracket_match(str_cut(pattern, p), name.at[n],
-                                                                   &ok)) > 0)
+            else if (pattern.at[p] == '[' &&
+                     (step = bracket_match(str_cut(pattern, p), name.at[n], &ok)) > 0)
                 ;
             else {
                 size_t escaped = pattern.at[p] == '\\' && p + 1 < pattern.len ? 1 : 0;

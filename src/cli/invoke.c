@@ -1,5 +1,6 @@
-/* `lambent invoke`: the payload goes as it is, the answer comes as it is. Neither is rebuilt: numbers
- * above 2^63 and the order of members survive. stdout has the answer, stderr everything about it. */
+/* `lambent invoke`: the payload goes as it is, the answer comes as it is. Neither is rebuilt:
+ * numbers above 2^63 and the order of members survive. stdout has the answer, stderr everything
+ * about it. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <yajl/yajl_parse.h>
@@ -51,8 +52,9 @@ payload_load(const char *given, struct buf *to, struct err *err)
         return read_all(STDIN_FILENO, "standard input", to, err);
     if (given[0] != '@')
         return buf_z(to, given) ? 0
-                                : err_set(err, ERR_TOO_LARGE, "the payload is larger than the %d "
-                                                              "bytes that Lambda takes",
+                                : err_set(err, ERR_TOO_LARGE,
+                                          "the payload is larger than the %d "
+                                          "bytes that Lambda takes",
                                           SYNC_MAX_BYTES);
     fd = open(given + 1, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -73,8 +75,9 @@ json_check(struct str text, const char *what, struct err *err)
         unsigned char *why = yajl_get_error(parser, 0, at, text.len);
         size_t len = strcspn((const char *)why, "\n");
 
-        rc = err_set(err, ERR_INVALID, "%s is not JSON: %.*s at byte %zu", what,
-                     (int)MIN(len, (size_t)120), (const char *)why, yajl_get_bytes_consumed(parser));
+        rc =
+            err_set(err, ERR_INVALID, "%s is not JSON: %.*s at byte %zu", what,
+                    (int)MIN(len, (size_t)120), (const char *)why, yajl_get_bytes_consumed(parser));
         yajl_free_error(parser, why);
     }
     yajl_free(parser);
@@ -174,9 +177,9 @@ print_json(const struct reply *reply)
     uint8_t *log = xmalloc(reply->log_tail.len + 1);
     ssize_t log_len = base64_decode(buf_view(&reply->log_tail), log);
     json_t *text = json_stringn((char *)log, (size_t)MAX(log_len, 0));
-    json_t *doc = json_pack("{s:I, s:s, s:s}", "StatusCode", (json_int_t)reply->status,
-                            "ExecutedVersion", reply->executed_version, "RequestId",
-                            reply->request_id);
+    json_t *doc =
+        json_pack("{s:I, s:s, s:s}", "StatusCode", (json_int_t)reply->status, "ExecutedVersion",
+                  reply->executed_version, "RequestId", reply->request_id);
     char *head;
 
     if (reply->function_error[0])
@@ -286,6 +289,7 @@ run_invoke(struct cli *cli, const void *arg, struct err *err)
 }
 
 #define OFF(member) offsetof(struct invoke_opts, member)
+/* clang-format off */
 static const struct opt opts[] = {
     {"payload", 'p', OPT_TEXT, OFF(payload), "JSON|@FILE|-",
      "The event: JSON, a file, or - for standard input (default: {}); or as the second argument", .max = 6291456,
@@ -300,20 +304,21 @@ static const struct opt opts[] = {
     {"dry-run", 0, OPT_FLAG, OFF(dry_run), NULL, "Check that it could be invoked, and do not"},
     {NULL},
 };
+/* clang-format on */
 #undef OFF
 
 const struct command command_invoke = {
     .name = "invoke",
     .args = "NAME [JSON|@FILE|-]",
     .summary = "Invoke a function and print its answer",
-    .details = "The answer goes to standard output, byte for byte. If the function fails, its error "
-               "is told on standard error and the exit code is 1.",
-    .examples =
-        (const char *const[]){
-            "lambent invoke hello '{\"name\": \"Ada\"}'", "Send an event.",
-            "lambent invoke hello @event.json --log", "From a file, and show the log.",
-            "echo '{}' | lambent invoke hello:live - | jq .statusCode",
-            "Through a pipe, to the alias live.", NULL},
+    .details =
+        "The answer goes to standard output, byte for byte. If the function fails, its error "
+        "is told on standard error and the exit code is 1.",
+    .examples = (const char *const[]){"lambent invoke hello '{\"name\": \"Ada\"}'",
+                                      "Send an event.", "lambent invoke hello @event.json --log",
+                                      "From a file, and show the log.",
+                                      "echo '{}' | lambent invoke hello:live - | jq .statusCode",
+                                      "Through a pipe, to the alias live.", NULL},
     .opts = opts,
     .opts_size = sizeof(struct invoke_opts),
     .args_min = 1,

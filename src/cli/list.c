@@ -11,7 +11,8 @@ struct ls_opts {
     bool quiet;
 };
 
-/* "2026-11-21T10:00:00.000+0000" → "2026-11-21 10:00" in local time; the text itself if it is none. */
+/* "2026-11-21T10:00:00.000+0000" → "2026-11-21 10:00" in local time; the text itself if it is none.
+ */
 static const char *
 when(const char *text, char room[32])
 {
@@ -72,8 +73,13 @@ static void
 print_functions(struct cli *cli, json_t *items)
 {
     static const struct term_column columns[] = {
-        {"NAME"}, {"RUNTIME"}, {"MEMORY", .right = true}, {"TIMEOUT", .right = true},
-        {"SIZE", .right = true}, {"STATE"}, {"MODIFIED"},
+        {"NAME"},
+        {"RUNTIME"},
+        {"MEMORY", .right = true},
+        {"TIMEOUT", .right = true},
+        {"SIZE", .right = true},
+        {"STATE"},
+        {"MODIFIED"},
     };
     struct term_table *table = term_table_new(cli, columns, ARRAY_LEN(columns));
     json_t *item;
@@ -97,8 +103,14 @@ static void
 print_versions(struct cli *cli, json_t *items)
 {
     static const struct term_column columns[] = {
-        {"VERSION"}, {"RUNTIME"}, {"MEMORY", .right = true}, {"TIMEOUT", .right = true},
-        {"SIZE", .right = true}, {"CODE"}, {"MODIFIED"}, {"DESCRIPTION", .trunc = true},
+        {"VERSION"},
+        {"RUNTIME"},
+        {"MEMORY", .right = true},
+        {"TIMEOUT", .right = true},
+        {"SIZE", .right = true},
+        {"CODE"},
+        {"MODIFIED"},
+        {"DESCRIPTION", .trunc = true},
     };
     struct term_table *table = term_table_new(cli, columns, ARRAY_LEN(columns));
     json_t *item;
@@ -111,10 +123,10 @@ print_versions(struct cli *cli, json_t *items)
 
         cells_fill(item, &cells);
         snprintf(code, sizeof(code), "%.12s", api_text(item, "CodeSha256"));
-        term_table_row(table, (const char *const[]){api_text(item, "Version"),
-                                                    api_text(item, "Runtime"), cells.memory,
-                                                    cells.timeout, cells.size, code, cells.modified,
-                                                    api_text(item, "Description")});
+        term_table_row(table,
+                       (const char *const[]){api_text(item, "Version"), api_text(item, "Runtime"),
+                                             cells.memory, cells.timeout, cells.size, code,
+                                             cells.modified, api_text(item, "Description")});
     }
     term_table_print(table);
 }
@@ -146,7 +158,8 @@ run_ls(struct cli *cli, const void *arg, struct err *err)
 {
     const struct ls_opts *opts = arg;
     AUTO_BUF struct buf path = BUF_MAX(2048);
-    const char *name = cli->args_len ? cli->args[0] : NULL, *key = name ? "Version" : "FunctionName";
+    const char *name = cli->args_len ? cli->args[0] : NULL,
+               *key = name ? "Version" : "FunctionName";
     json_t *items, *item;
     size_t i;
 
@@ -182,10 +195,12 @@ run_ls(struct cli *cli, const void *arg, struct err *err)
     return 0;
 }
 
+/* clang-format off */
 static const struct opt ls_opts[] = {
     {"quiet", 'q', OPT_FLAG, offsetof(struct ls_opts, quiet), NULL, "Print the names alone"},
     {NULL},
 };
+/* clang-format on */
 
 const struct command command_ls = {
     .name = "ls",
@@ -255,10 +270,12 @@ run_rm(struct cli *cli, const void *arg, struct err *err)
     return err->kind ? -(int)err->kind : 0;
 }
 
+/* clang-format off */
 static const struct opt rm_opts[] = {
     {"yes", 'y', OPT_FLAG, offsetof(struct rm_opts, yes), NULL, "Do not ask"},
     {NULL},
 };
+/* clang-format on */
 
 const struct command command_rm = {
     .name = "rm",

@@ -1,5 +1,6 @@
-/* A value is not quoted and may have blanks in it (an error's text), so it goes on until the next
- * ` key=`. What the daemon never writes (control characters) is made harmless all the same. */
+/* A value stands in quotes, or has none and may yet have blanks in it (an error's text): then it
+ * goes on until the next ` key=`. What the daemon never writes (control characters) is made
+ * harmless all the same. */
 #include <time.h>
 
 #include "cli/logline.h"
@@ -22,13 +23,22 @@ key_len(struct str s)
 static struct str
 take_value(struct str *s)
 {
-    size_t i = 0;
+    size_t i = 0, quoted = 0;
     struct str value;
 
-    for (; i < s->len; i++)
+    /* The closing quote is the one before a key or the end; others are the text's own. */
+    if (s->len > 1 && *s->at == '"')
+        for (size_t q = 1; q < s->len && !quoted; q++)
+            if (s->at[q] == '"' &&
+                (q + 1 == s->len ||
+                 (s->at[q + 1] == ' ' && key_len((struct str){s->at + q + 2, s->len - q - 2}))))
+                quoted = q;
+    for (i = quoted; i < s->len; i++)
         if (s->at[i] == ' ' && key_len((struct str){s->at + i + 1, s->len - i - 1}) > 0)
             break;
     value = (struct str){s->at, i};
+    if (quoted)
+        value = (struct str){value.at + 1, quoted - 1};
     i = MIN(i + 1, s->len);
     *s = (struct str){s->at + i, s->len - i};
     return value;
@@ -120,8 +130,8 @@ logline_print(const struct cli *cli, struct str line)
     static const struct {
         const char *level;
         enum style style;
-    } levels[] = {{"debug", STYLE_DIM}, {"info", STYLE_GREEN}, {"warn", STYLE_YELLOW},
-                  {"error", STYLE_RED}};
+    } levels[] = {
+        {"debug", STYLE_DIM}, {"info", STYLE_GREEN}, {"warn", STYLE_YELLOW}, {"error", STYLE_RED}};
     struct logline parsed;
     bool ok = logline_parse(line, &parsed), color = cli->out_color;
     const char *reset = term_style(color, STYLE_RESET), *dim = term_style(color, STYLE_DIM);

@@ -13,7 +13,8 @@ struct logline {
     size_t fields_len;
 };
 
-/* False if it is no such line (a panic, words of a library): print it as it is. Views into `line`. */
+/* False if it is no such line (a panic, words of a library): print it as it is. Views into `line`.
+ */
 bool logline_parse(struct str line, struct logline *ret);
 /* One line for people, or one JSON object with --json, to stdout. */
 void logline_print(const struct cli *cli, struct str line);

@@ -10,8 +10,13 @@
 #include "cli/logtime.h"
 #include "cli/term.h"
 
-enum { POLL_MS = 400, OVERLAP_MS = 3000, PAGES_MAX = 10000, LIMIT_MAX = 100000,
-       SINCE_DEFAULT_MS = 3600 * 1000 };
+enum {
+    POLL_MS = 400,
+    OVERLAP_MS = 3000,
+    PAGES_MAX = 10000,
+    LIMIT_MAX = 100000,
+    SINCE_DEFAULT_MS = 3600 * 1000
+};
 
 struct logs_opts {
     bool tail;
@@ -23,11 +28,11 @@ struct logs {
     struct cli *cli;
     const struct logs_opts *opts;
     char group[513];
-    char pattern[1100];   /* filterPattern as sent; "" none */
-    const char *literal;  /* what a message must hold, when the filter is plain text */
+    char pattern[1100];  /* filterPattern as sent; "" none */
+    const char *literal; /* what a message must hold, when the filter is plain text */
     int64_t from_ms;
-    json_t *seen;  /* eventId → timestamp, of the last OVERLAP_MS */
-    json_t *kept;  /* with --limit: the last N events */
+    json_t *seen; /* eventId → timestamp, of the last OVERLAP_MS */
+    json_t *kept; /* with --limit: the last N events */
     int64_t newest_ms;
     bool found_group;
 };
@@ -84,14 +89,15 @@ group_choose(struct logs *logs, struct err *err)
             api_logs(logs->cli, "DescribeLogGroups",
                      json_pack("{s:s}", "logGroupNamePrefix", logs->group), &groups, &later) < 0)
             return -(int)err->kind;
-        json_array_foreach(json_object_get(groups, "logGroups"), i, item)
-            has |= strcmp(api_text(item, "logGroupName"), logs->group) == 0;
+        json_array_foreach(json_object_get(groups, "logGroups"), i, item) has |=
+            strcmp(api_text(item, "logGroupName"), logs->group) == 0;
         json_decref(groups);
         if (!has)
             return err->kind == ERR_NOT_FOUND
-                       ? (err_clear(err),
-                          err_set(err, ERR_NOT_FOUND, "there is no function '%.80s', and no logs of "
-                                                      "one that was", name))
+                       ? (err_clear(err), err_set(err, ERR_NOT_FOUND,
+                                                  "there is no function '%.80s', and no logs of "
+                                                  "one that was",
+                                                  name))
                        : -(int)err->kind;
         err_clear(err);
         logs->cli->hint[0] = '\0';
@@ -110,8 +116,8 @@ group_choose(struct logs *logs, struct err *err)
 static enum style
 style_of(struct str message)
 {
-    if (str_starts(message, STR("START RequestId:")) || str_starts(message, STR("END RequestId:")) ||
-        str_starts(message, STR("INIT_START")))
+    if (str_starts(message, STR("START RequestId:")) ||
+        str_starts(message, STR("END RequestId:")) || str_starts(message, STR("INIT_START")))
         return STYLE_DIM;
     if (str_starts(message, STR("REPORT RequestId:")))
         return STYLE_CYAN;
@@ -137,7 +143,8 @@ event_print(const struct logs *logs, const json_t *event)
     }
     if (!message.at)
         message = STR("");
-    while (message.len && (message.at[message.len - 1] == '\n' || message.at[message.len - 1] == '\r'))
+    while (message.len &&
+           (message.at[message.len - 1] == '\n' || message.at[message.len - 1] == '\r'))
         message.len--;
     style = style_of(message);
     printf("%s%s%s ", term_style(cli->out_color, STYLE_DIM),
@@ -155,7 +162,8 @@ event_print(const struct logs *logs, const json_t *event)
             fwrite(line.at, 1, line.len, stdout);
         if (end >= 0)
             fputs("\n    ", stdout);
-        message = (struct str){message.at + line.len + (end >= 0), message.len - line.len - (end >= 0)};
+        message =
+            (struct str){message.at + line.len + (end >= 0), message.len - line.len - (end >= 0)};
     }
     printf("%s\n", term_style(cli->out_color, STYLE_RESET));
 }
@@ -281,8 +289,9 @@ run_logs(struct cli *cli, const void *arg, struct err *err)
     json_array_foreach(logs.kept, i, event) event_print(&logs, event);
     json_decref(TAKE(logs.kept)); /* what comes from now on is printed at once */
     if (rc == 0 && !logs.opts->tail && logs.newest_ms == 0 && !cli->json)
-        fprintf(stderr, logs.found_group ? "No log lines in that time; --since 7d looks further back.\n"
-                                         : "No logs yet: the function has not run.\n");
+        fprintf(stderr, logs.found_group
+                            ? "No log lines in that time; --since 7d looks further back.\n"
+                            : "No logs yet: the function has not run.\n");
     if (rc == 0 && logs.opts->tail)
         rc = follow(&logs, err);
     json_decref(logs.seen);
@@ -290,6 +299,7 @@ run_logs(struct cli *cli, const void *arg, struct err *err)
 }
 
 #define OFF(member) offsetof(struct logs_opts, member)
+/* clang-format off */
 static const struct opt opts[] = {
     {"tail", 'f', OPT_FLAG, OFF(tail), NULL, "Go on and print new lines as they come"},
     {"since", 's', OPT_TEXT, OFF(since), "TIME",
@@ -303,14 +313,16 @@ static const struct opt opts[] = {
      .max = 512},
     {NULL},
 };
+/* clang-format on */
 #undef OFF
 
 const struct command command_logs = {
     .name = "logs",
     .args = "[NAME]",
     .summary = "Show a function's logs",
-    .details = "Times are local on a terminal, UTC elsewhere. With --json each line is one event as "
-               "the API gives it.",
+    .details =
+        "Times are local on a terminal, UTC elsewhere. With --json each line is one event as "
+        "the API gives it.",
     .examples = (const char *const[]){"lambent logs hello --since 10m", "The last ten minutes.",
                                       "lambent logs hello --tail --limit 20",
                                       "The last twenty lines, then new ones until Ctrl-C.",

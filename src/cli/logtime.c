@@ -17,8 +17,8 @@ relative(const char *text, int64_t *ret_ms)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = {{"ms", 1},        {"s", 1000},      {"m", 60000},
-                 {"h", 3600000},   {"d", 86400000},  {"w", 604800000}};
+    } units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                 {"h", 3600000}, {"d", 86400000}, {"w", 604800000}};
     size_t digits = strspn(text, "0123456789");
     int64_t n;
 
@@ -77,9 +77,9 @@ logtime_write(int64_t at_ms, bool local, char room[40])
     }
     localtime_r(&at, &tm);
     localtime_r(&now, &today);
-    n = strftime(room, 40, tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year
-                               ? "%H:%M:%S"
-                               : "%Y-%m-%d %H:%M:%S",
+    n = strftime(room, 40,
+                 tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year ? "%H:%M:%S"
+                                                                            : "%Y-%m-%d %H:%M:%S",
                  &tm);
     snprintf(room + n, 40 - n, ".%03d", (int)(at_ms % 1000));
     return room;

@@ -63,8 +63,8 @@ run(struct cli *cli, const struct command *command, int argc, char **argv)
     if (command->run(cli, opts, &err) < 0) {
         fflush(stdout);
         report(cli, &err);
-        cli->exit_code = cli->client && client_unreachable(cli->client) ? EXIT_UNREACHABLE
-                                                                        : EXIT_FAILED;
+        cli->exit_code =
+            cli->client && client_unreachable(cli->client) ? EXIT_UNREACHABLE : EXIT_FAILED;
     }
     free(opts);
     return cli->exit_code;
@@ -83,10 +83,11 @@ main(int argc, char **argv)
         fprintf(stderr, "lambent: more than %d arguments\n", CLI_ARGS_MAX);
         return EXIT_USAGE;
     }
+    cli_locale();
     cli.endpoint = first_env((const char *const[]){"LAMBENT_ENDPOINT", "AWS_ENDPOINT_URL", NULL},
                              ENDPOINT_DEFAULT);
-    cli.region = first_env((const char *const[]){"AWS_REGION", "AWS_DEFAULT_REGION", NULL},
-                           REGION_DEFAULT);
+    cli.region =
+        first_env((const char *const[]){"AWS_REGION", "AWS_DEFAULT_REGION", NULL}, REGION_DEFAULT);
     at = global_parse(&cli, &global, argc, argv);
     if (global.man) {
         man_print();

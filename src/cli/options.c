@@ -16,10 +16,11 @@ struct parse {
     const struct opt *rows[ROWS_MAX];
     void *to[ROWS_MAX];
     size_t rows_len, common_at; /* from there on: common_opts */
-    int stopped_at; /* in_order: where the command's name is in argv */
+    int stopped_at;             /* in_order: where the command's name is in argv */
     bool in_order;
 };
 
+/* clang-format off */
 const struct opt common_opts[] = {
     {"endpoint", 0, OPT_TEXT, offsetof(struct cli, endpoint), "URL",
      "Where Lambent listens (environment: LAMBENT_ENDPOINT, AWS_ENDPOINT_URL; default: "
@@ -33,6 +34,7 @@ const struct opt common_opts[] = {
      "No colours (environment: NO_COLOR)"},
     {NULL},
 };
+/* clang-format on */
 
 static int
 row_key(const struct parse *parse, size_t i)
@@ -159,8 +161,8 @@ run_argp(struct parse *parse, const char *args_doc, const char *doc, int argc, c
     options[n++] = (struct argp_option){.key = 'h', .flags = OPTION_HIDDEN, .doc = ""};
     ASSERT(n < ARRAY_LEN(options));
     argp_err_exit_status = EXIT_USAGE;
-    /* Only where the user has no format of his own: argp's note on "mandatory or optional arguments"
-     * says nothing that the list does not show. */
+    /* Only where the user has no format of his own: argp's note on "mandatory or optional
+     * arguments" says nothing that the list does not show. */
     (void)setenv("ARGP_HELP_FMT", "no-dup-args-note,rmargin=90", 0);
     (void)argp_parse(&argp, argc, argv, parse->in_order ? ARGP_IN_ORDER : 0, NULL, parse);
 }

@@ -8,6 +8,6 @@ struct global_opts {
 };
 extern const struct opt global_opts[];
 
-/* Parse `lambent [common options] COMMAND …`; returns the index of COMMAND in argv, argc if there is
- * none. Exits for --help and bad usage. Replaces argv[0]. */
+/* Parse `lambent [common options] COMMAND …`; returns the index of COMMAND in argv, argc if there
+ * is none. Exits for --help and bad usage. Replaces argv[0]. */
 int global_parse(struct cli *cli, struct global_opts *global, int argc, char **argv);

@@ -97,8 +97,8 @@ link_inside(const char *path, const char *target)
 }
 
 static int
-walk_entry(struct walk *walk, int dir_fd, const char *name, const char *path,
-           const struct stat *st, struct err *err)
+walk_entry(struct walk *walk, int dir_fd, const char *name, const char *path, const struct stat *st,
+           struct err *err)
 {
     char target[PATH_MAX];
     ssize_t len;
@@ -125,7 +125,7 @@ walk_dir(struct walk *walk, int dir_fd, const char *prefix, unsigned depth, stru
 {
     DIR *dir;
     struct dirent *entry;
-    size_t kept = 0;
+    size_t entries = 0;
     int rc = 0, iter_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (iter_fd < 0 || !(dir = fdopendir(iter_fd))) {
@@ -140,6 +140,7 @@ walk_dir(struct walk *walk, int dir_fd, const char *prefix, unsigned depth, stru
 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
+        entries++;
         n = snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "/" : "", entry->d_name);
         if (n < 0 || (size_t)n >= sizeof(path)) {
             rc = err_set(err, ERR_INVALID, "a path in '%.120s' is longer than %d bytes", prefix,
@@ -154,7 +155,6 @@ walk_dir(struct walk *walk, int dir_fd, const char *prefix, unsigned depth, stru
             walk->package->ignored++;
             continue;
         }
-        kept++;
         if (S_ISDIR(st.st_mode)) {
             AUTO_FD int sub_fd = -1;
 
@@ -172,7 +172,7 @@ walk_dir(struct walk *walk, int dir_fd, const char *prefix, unsigned depth, stru
     }
     closedir(dir);
     /* A program may expect its empty folder: it gets an entry. Others follow from their files. */
-    if (rc >= 0 && kept == 0 && *prefix) {
+    if (rc >= 0 && entries == 0 && *prefix) {
         char path[PACKAGE_PATH_MAX + 2];
 
         snprintf(path, sizeof(path), "%s/", prefix);
@@ -203,16 +203,15 @@ ignore_load(struct walk *walk, struct err *err)
     return 0;
 }
 
+/* Never fails: libarchive 3.6 leaks zlib's state when a write fails within an entry. What is too
+ * much is dropped and remembered. */
 static la_ssize_t
 on_zip_bytes(struct archive *archive, void *arg, const void *at, size_t len)
 {
     struct buf *zip = arg;
 
-    if (zip->len + len > ZIP_MAX_BYTES || !buf_add(zip, at, len)) {
+    if (zip->overflow || zip->len + len > ZIP_MAX_BYTES || !buf_add(zip, at, len))
         zip->overflow = true;
-        archive_set_error(archive, EFBIG, "too large");
-        return -1;
-    }
     return (la_ssize_t)len;
 }
 
@@ -220,10 +219,11 @@ static int
 zip_error(const struct package *package, struct archive *archive, const char *path, struct err *err)
 {
     if (package->zip.overflow)
-        return err_set(err, ERR_TOO_LARGE,
-                       "the zip is larger than the %u bytes (50 MB) that Lambda takes in an upload; "
-                       "name what is not needed in .lambentignore",
-                       ZIP_MAX_BYTES);
+        return err_set(
+            err, ERR_TOO_LARGE,
+            "the zip is larger than the %u bytes (50 MB) that Lambda takes in an upload; "
+            "name what is not needed in .lambentignore",
+            ZIP_MAX_BYTES);
     return err_set(err, ERR_INTERNAL, "zip '%.100s': %.100s", path, archive_error_string(archive));
 }
 
@@ -245,7 +245,7 @@ zip_content(struct walk *walk, struct archive *archive, const struct package_fil
         if (n == 0)
             return err_set(err, ERR_CONFLICT, "'%.150s' became shorter while it was read",
                            file->path);
-        if (archive_write_data(archive, room, (size_t)n) != n)
+        if (archive_write_data(archive, room, (size_t)n) != n || walk->package->zip.overflow)
             return zip_error(walk->package, archive, file->path, err);
         left -= (uint64_t)n;
     }
@@ -305,10 +305,19 @@ zip_write(struct walk *walk, void (*on_file)(void *arg, uint64_t done, uint64_t 
         if (on_file)
             on_file(arg, done, package->unzipped_bytes);
     }
-    if (rc == 0 && archive_write_close(archive) != ARCHIVE_OK)
+    if (rc == 0 && (archive_write_close(archive) != ARCHIVE_OK || package->zip.overflow))
         rc = zip_error(package, archive, "", err);
     archive_write_free(archive);
     return rc;
+}
+
+static bool
+has_files(const struct package *package)
+{
+    for (size_t i = 0; i < package->files_len; i++)
+        if (!S_ISDIR(package->files[i].mode))
+            return true;
+    return false;
 }
 
 int
@@ -324,7 +333,7 @@ package_from_dir(const char *path, void (*on_file)(void *arg, uint64_t done, uin
         return err_sys(err, "open the folder '%.150s'", path);
     if (ignore_load(&walk, err) < 0 || walk_dir(&walk, root_fd, "", 0, err) < 0)
         return -(int)err->kind;
-    if (package->files_len == 0)
+    if (!has_files(package))
         return err_set(err, ERR_INVALID, "the folder '%.150s' has no files to deploy", path);
     qsort(package->files, package->files_len, sizeof(*package->files), file_order);
     if (zip_write(&walk, on_file, arg, err) < 0)

@@ -1,4 +1,5 @@
-/* A deployment package: a folder made into a zip, or a zip that is there already, and what is in it.
+/* A deployment package: a folder made into a zip, or a zip that is there already, and what is in
+ * it.
  *
  * The zip of a folder depends on the files' names, bytes and x bits alone: sorted names, one date,
  * one owner. The same folder gives the same SHA-256 on every machine, so a deploy without a change
@@ -28,7 +29,7 @@ struct package_file {
 
 struct package {
     struct buf zip;
-    struct package_file *files; /* sorted by path; folders are left out */
+    struct package_file *files; /* sorted by path; of folders only empty ones */
     size_t files_len, files_cap;
     uint64_t unzipped_bytes;
     size_t ignored; /* files and folders that the patterns kept out */

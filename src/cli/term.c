@@ -27,9 +27,9 @@ const char *
 term_style(bool color, enum style style)
 {
     static const char *const sequences[] = {
-        [STYLE_RESET] = "\033[0m",   [STYLE_BOLD] = "\033[1m",    [STYLE_DIM] = "\033[2m",
-        [STYLE_RED] = "\033[31m",    [STYLE_GREEN] = "\033[32m",  [STYLE_YELLOW] = "\033[33m",
-        [STYLE_BLUE] = "\033[34m",   [STYLE_CYAN] = "\033[36m",
+        [STYLE_RESET] = "\033[0m", [STYLE_BOLD] = "\033[1m",   [STYLE_DIM] = "\033[2m",
+        [STYLE_RED] = "\033[31m",  [STYLE_GREEN] = "\033[32m", [STYLE_YELLOW] = "\033[33m",
+        [STYLE_BLUE] = "\033[34m", [STYLE_CYAN] = "\033[36m",
     };
 
     ASSERT((size_t)style < ARRAY_LEN(sequences));
@@ -136,10 +136,9 @@ term_table_new(const struct cli *cli, const struct term_column *columns, size_t 
     ASSERT(table->scols);
     scols_table_enable_colors(table->scols, cli->out_color);
     for (size_t i = 0; i < columns_len; i++) {
-        struct libscols_column *column =
-            scols_table_new_column(table->scols, columns[i].name, 0,
-                                   (columns[i].right ? SCOLS_FL_RIGHT : 0) |
-                                       (columns[i].trunc ? SCOLS_FL_TRUNC : 0));
+        struct libscols_column *column = scols_table_new_column(
+            table->scols, columns[i].name, 0,
+            (columns[i].right ? SCOLS_FL_RIGHT : 0) | (columns[i].trunc ? SCOLS_FL_TRUNC : 0));
         ASSERT(column);
         if (cli->out_color)
             (void)scols_cell_set_color(scols_column_get_header(column), "bold"); /* ornament only */

@@ -3,8 +3,16 @@
 
 #include "cli/cli.h"
 
-enum style { STYLE_RESET, STYLE_BOLD, STYLE_DIM, STYLE_RED, STYLE_GREEN, STYLE_YELLOW, STYLE_BLUE,
-             STYLE_CYAN };
+enum style {
+    STYLE_RESET,
+    STYLE_BOLD,
+    STYLE_DIM,
+    STYLE_RED,
+    STYLE_GREEN,
+    STYLE_YELLOW,
+    STYLE_BLUE,
+    STYLE_CYAN
+};
 
 /* Fills the tty and colour members of cli. Honours NO_COLOR and TERM=dumb. */
 void term_detect(struct cli *cli);
@@ -15,7 +23,8 @@ const char *term_style(bool color, enum style style);
 const char *term_bytes(uint64_t bytes, char room[32]);
 
 /* Print text that somebody else wrote. Bytes below 0x20 (but tab) and DEL become '?', so that a log
- * line cannot move the cursor or set the terminal's title; colours (CSI … m) stay where `colors`. */
+ * line cannot move the cursor or set the terminal's title; colours (CSI … m) stay where `colors`.
+ */
 void term_print_safe(FILE *to, struct str text, bool colors);
 
 /* A progress line on a terminal's stderr, overwritten in place; nothing where there is none. */

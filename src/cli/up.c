@@ -2,8 +2,9 @@
  *
  * The daemon gets a process group of its own, so Ctrl-C on the terminal reaches only this program,
  * which asks the daemon to stop (SIGTERM) and, at the second time, kills the group. Its stderr is a
- * pipe that is read here and rendered; its readiness is a line on another pipe. When this program is
- * killed itself, the daemon's writes fail but it serves on: `lambentd` is a program of its own. */
+ * pipe that is read here and rendered; its readiness is a line on another pipe. When this program
+ * is killed itself, the daemon's writes fail but it serves on: `lambentd` is a program of its own.
+ */
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -19,7 +20,12 @@
 
 extern char **environ;
 
-enum { LINE_MAX_BYTES = 64 << 10, READY_FD = 3, READY_TIMEOUT_S = 60, ARGV_MAX = CLI_ARGS_MAX + 16 };
+enum {
+    LINE_MAX_BYTES = 64 << 10,
+    READY_FD = 3,
+    READY_TIMEOUT_S = 60,
+    ARGV_MAX = CLI_ARGS_MAX + 16
+};
 
 struct up_opts {
     const char *data_dir, *listen, *daemon;
@@ -42,8 +48,9 @@ struct console {
 bool
 up_find_program(const char *name, char *ret)
 {
-    static const char *const near[] = {"", "/../libexec", "/../libexec/lambent", "/../lib/lambent",
-                                       "/../sbin", "/../daemon", "/../sandbox"};
+    static const char *const near[] = {
+        "",         "/../libexec", "/../libexec/lambent", "/../lib/lambent",
+        "/../sbin", "/../daemon",  "/../sandbox"};
     char self[PATH_MAX], path[PATH_MAX + 64];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
     const char *dirs = getenv("PATH");
@@ -145,7 +152,8 @@ daemon_spawn(struct console *console, struct err *err)
     posix_spawnattr_setpgroup(&attr, 0);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
                                         POSIX_SPAWN_SETPGROUP);
-    rc = posix_spawn(&console->pid, console->program, &actions, &attr, (char *const *)argv, environ);
+    rc =
+        posix_spawn(&console->pid, console->program, &actions, &attr, (char *const *)argv, environ);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     auto_close(&log_fds[1]);
@@ -168,8 +176,8 @@ print_ready(const struct console *console)
     const char *reset = term_style(cli->out_color, STYLE_RESET);
 
     if (cli->json) {
-        json_t *doc = json_pack("{s:s, s:s, s:I}", "event", "ready", "endpoint",
-                                console->endpoint, "pid", (json_int_t)console->pid);
+        json_t *doc = json_pack("{s:s, s:s, s:I}", "event", "ready", "endpoint", console->endpoint,
+                                "pid", (json_int_t)console->pid);
 
         json_dumpf(doc, stdout, JSON_COMPACT);
         putchar('\n');
@@ -185,7 +193,8 @@ print_ready(const struct console *console)
            "%sAn aws CLI older than 2.13 wants: aws --endpoint-url %s lambda …\n"
            "Ctrl-C stops, a second one at once.%s\n\n",
            bold, LAMBENT_VERSION, reset, term_seconds() - console->started_s, dim, reset,
-           console->endpoint, dim, reset, console->program, (int)console->pid, bold, console->endpoint, reset, dim, console->endpoint, reset);
+           console->endpoint, dim, reset, console->program, (int)console->pid, bold,
+           console->endpoint, reset, dim, console->endpoint, reset);
 }
 
 static void
@@ -221,15 +230,15 @@ on_ready_bytes(struct console *console)
 
     if (n < 0 && errno == EINTR)
         return;
-    auto_close(&console->ready_fd); /* one line is all there is: the addresses */
+    auto_close(&console->ready_fd); /* one line is all there is: "ready http://…" */
     console->ready_fd = -1;
     if (n > 0 && !console->ready) {
-        struct str address = {room, 0};
+        const char *url = memmem(room, (size_t)n, "http", 4);
+        struct str address = {url, 0};
 
-        while (address.len < (size_t)n && (unsigned char)room[address.len] > ' ')
+        while (url && url + address.len < room + n && (unsigned char)url[address.len] > ' ')
             address.len++;
-        if (!str_starts(address, STR("http")) ||
-            !str_copy(console->endpoint, sizeof(console->endpoint), address))
+        if (!url || !str_copy(console->endpoint, sizeof(console->endpoint), address))
             str_copy(console->endpoint, sizeof(console->endpoint), STR(ENDPOINT_DEFAULT));
         console->ready = true;
         print_ready(console);
@@ -279,7 +288,8 @@ console_run(struct console *console, struct err *err)
         struct pollfd fds[] = {{console->signal_fd, POLLIN, 0},
                                {console->log_fd, POLLIN, 0},
                                {console->ready_fd, POLLIN, 0}};
-        /* After its end the pipe may be held open by a child of the daemon: a last look, no wait. */
+        /* After its end the pipe may be held open by a child of the daemon: a last look, no wait.
+         */
         int rc = poll(fds, ARRAY_LEN(fds), console->exited ? 200 : 1000);
 
         if (rc < 0 && errno != EINTR)
@@ -288,8 +298,9 @@ console_run(struct console *console, struct err *err)
             break;
         if (!console->ready && !console->exited && console->stops == 0 &&
             term_seconds() > deadline) {
-            fprintf(stderr, "lambent: the daemon is not ready after %d s; waiting on. Ctrl-C "
-                            "stops.\n",
+            fprintf(stderr,
+                    "lambent: the daemon is not ready after %d s; waiting on. Ctrl-C "
+                    "stops.\n",
                     READY_TIMEOUT_S);
             deadline += 1e9;
         }
@@ -304,7 +315,8 @@ console_run(struct console *console, struct err *err)
     }
     if (console->stops)
         return 0;
-    cli_hint(console->cli, "Its last lines above may say why; `lambent doctor` checks this machine.");
+    cli_hint(console->cli,
+             "Its last lines above may say why; `lambent doctor` checks this machine.");
     if (WIFSIGNALED(console->status))
         return err_set(err, ERR_UNAVAILABLE, "lambentd %s by signal %d (%s)",
                        console->ready ? "was ended" : "was ended before it was ready,",
@@ -333,8 +345,12 @@ static int
 run_up(struct cli *cli, const void *arg, struct err *err)
 {
     const struct up_opts *opts = arg;
-    struct console console = {.cli = cli, .log_fd = -1, .ready_fd = -1, .signal_fd = -1,
-                              .line = BUF_MAX(LINE_MAX_BYTES), .started_s = term_seconds()};
+    struct console console = {.cli = cli,
+                              .log_fd = -1,
+                              .ready_fd = -1,
+                              .signal_fd = -1,
+                              .line = BUF_MAX(LINE_MAX_BYTES),
+                              .started_s = term_seconds()};
     char program[PATH_MAX], data_dir[PATH_MAX];
     int rc;
 
@@ -369,6 +385,7 @@ run_up(struct cli *cli, const void *arg, struct err *err)
 }
 
 #define OFF(member) offsetof(struct up_opts, member)
+/* clang-format off */
 static const struct opt opts[] = {
     {"data-dir", 0, OPT_TEXT, OFF(data_dir), "DIR",
      "Where everything is kept (default: lambentd's own, /var/lib/lambent; without root "
@@ -382,19 +399,22 @@ static const struct opt opts[] = {
      "Start although not root: deploying and looking around work, invoking does not"},
     {NULL},
 };
+/* clang-format on */
 #undef OFF
 
 const struct command command_up = {
     .name = "up",
     .args = "[LAMBENTD OPTIONS…]",
     .summary = "Run the daemon in this terminal",
-    .details = "Starts lambentd, says when it is ready and how to reach it, and shows its log until "
-               "Ctrl-C. Options that lambent does not know are lambentd's and are handed on.",
-    .examples = (const char *const[]){"sudo lambent up", "With /var/lib/lambent, on 127.0.0.1:4566.",
-                                      "sudo lambent up --data-dir ./data --listen 127.0.0.1:0",
-                                      "A second one, with data of its own.",
-                                      "sudo lambent up --log-level debug",
-                                      "With one of lambentd's own options.", NULL},
+    .details =
+        "Starts lambentd, says when it is ready and how to reach it, and shows its log until "
+        "Ctrl-C. Options that lambent does not know are lambentd's and are handed on.",
+    .examples =
+        (const char *const[]){"sudo lambent up", "With /var/lib/lambent, on 127.0.0.1:4566.",
+                              "sudo lambent up --data-dir ./data --listen 127.0.0.1:0",
+                              "A second one, with data of its own.",
+                              "sudo lambent up --log-level debug",
+                              "With one of lambentd's own options.", NULL},
     .opts = opts,
     .opts_size = sizeof(struct up_opts),
     .passes_unknown = true,
