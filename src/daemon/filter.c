@@ -12,7 +12,6 @@
  * listeners exist by then. */
 #include "daemon/filter.h"
 #include <linux/sched.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>

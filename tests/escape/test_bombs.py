@@ -61,7 +61,7 @@ def test_log_flood(fn, daemon, machine):
     assert fn.attack(fn.attacker(MemorySize=512), "log flood 100")["mb"] == 100
     # The buffer of lines (16 MiB here), what is being written of it, and the store's own cache.
     assert machine.rss("VmHWM") < rss + 96, f"{rss} → {machine.rss('VmHWM')} MiB"
-    assert arrived(before)
+    until(lambda: arrived(before), "earlier lines are there", timeout=30)
     until(lambda: fn.invoke(quiet, after).status == 200 and arrived(after), "later lines arrive", timeout=30)
 
 
@@ -85,8 +85,9 @@ def test_runtime_api_answer_twice(fn):
 
 def test_runtime_api_ten_thousand_connections(fn):
     got = fn.attack(fn.attacker(MemorySize=512), "connections")
-    # 64 are served; up to the listener's backlog more are the kernel's, and wait.
-    assert 0 < got["held"] <= 64 + 129 and got["ping"] == 200
+    # 64 are served; up to the listener's backlog (128) more are the kernel's, and wait. The ten processes count one
+    # after the other, so a place that got free may be counted twice.
+    assert 0 < got["held"] <= 2 * (64 + 129) and got["ping"] == 200
 
 
 def test_runtime_api_slow_bodies(fn, machine):
