@@ -33,7 +33,7 @@ struct deploy {
     struct package *package;
     struct guess guess;
     char sha256[48];    /* base64, as CodeSha256 */
-    const char *action; /* "created", "updated", "unchanged" */
+    const char *action; /* "created", "updated", "published", "unchanged" */
     json_t *config;     /* the function as it is now; NULL: new */
 };
 
@@ -401,6 +401,8 @@ publish(struct deploy *deploy, struct err *err)
         return -(int)err->kind;
     json_decref(deploy->config);
     deploy->config = doc;
+    if (strcmp(deploy->action, "unchanged") == 0)
+        deploy->action = "published";
     return 0;
 }
 

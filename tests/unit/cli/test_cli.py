@@ -151,6 +151,7 @@ def test_deploy_updates_only_what_changed(cli, api, code):
     assert out.decode().strip().endswith(":my-function:1")
     assert api.functions["my-function"]["config"]["Handler"] == "app.lambda_handler"
 
+    assert "Published" in cli("deploy", code, "--publish")[2]
     api.requests.clear()
     assert cli("deploy", code, "--force")[0] == 0
     assert "PUT code" in api.operations()
