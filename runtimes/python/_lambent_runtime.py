@@ -590,10 +590,14 @@ def wait_for_assignment(frames):
 
     read, write = _json_tools()
     write(read('{"a": [1, 2.5, null, true, "text\\u00e9"], "b": {}}'))
+    # A function's own code comes without bytecode: the compiler's first time is the slow one too.
+    with open(os.path.join(RUNTIME_DIR, "_lambent_practice.py")) as source:
+        exec(compile(source.read(), "practice", "exec"), {})
+    # A function whose own variables change the search path is never given a generic runtime.
+    search_path = set_search_path()
     # The import system's own first time: find, read and run a module from a folder.
-    sys.path.insert(0, RUNTIME_DIR)
     sys.modules["_frozen_importlib"]._gcd_import("_lambent_practice")
-    del sys.path[0], sys.modules["_lambent_practice"]
+    del sys.modules["_lambent_practice"]
     frames.write(_frame(PREPARED))
     answer = frames.read()
     if answer is None:
@@ -609,7 +613,10 @@ def wait_for_assignment(frames):
         at = end
     os.environb.clear()
     os.environb.update(environ)
-    os.chdir(os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))  # it was mounted meanwhile
+    os.chdir(search_path[0])  # it was mounted meanwhile
+    for place in search_path[1]:
+        sys.path_importer_cache.pop(place, None)  # what was not there then may be now
+    return search_path
 
 
 def main(fd, wait=False):
@@ -620,8 +627,7 @@ def main(fd, wait=False):
             stream.reconfigure(line_buffering=True)
     environ = os.environ
     frames = Frames(fd)
-    if wait:
-        wait_for_assignment(frames)
+    search_path = wait_for_assignment(frames) if wait else None
     log_fd = environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
     if log_fd is not None:
         current.log = FramedLog(int(log_fd))
@@ -634,7 +640,7 @@ def main(fd, wait=False):
     current.function_version = environ.get("AWS_LAMBDA_FUNCTION_VERSION")
     loads, dumps = _json_tools()
 
-    _, front, user_path = set_search_path()
+    _, front, user_path = search_path or set_search_path()
     if "logging" in sys.modules:
         configure_logging(sys.modules["logging"])
     else:

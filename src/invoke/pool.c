@@ -139,11 +139,11 @@ pool_take(struct function *fn)
     if (starts_in_place(fn))
         return NULL;
     env = p->ready;
-    refill_soon(p);
-    if (!env)
-        return NULL;
-    pool_remove(env);
-    env->pool = NULL;
+    if (env) {
+        pool_remove(env);
+        env->pool = NULL;
+    }
+    refill_soon(p); /* after: it counts what is left */
     return env;
 }
 

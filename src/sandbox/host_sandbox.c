@@ -101,6 +101,9 @@ read_init(struct sandbox *sb)
         return false;
     }
     reply.err.text[sizeof(reply.err.text) - 1] = '\0';
+    reply.err.wire = 0; /* these two are used as indices later */
+    if ((unsigned)reply.err.kind > ERR_INTERNAL)
+        reply.err.kind = ERR_INTERNAL;
     if (reply.type == FROM_INIT_READY && fds_len == 1 && sb->listener_fd < 0) {
         sb->listener_fd = TAKE_FD(fd);
         maybe_ready(sb);
@@ -261,7 +264,8 @@ sandbox_new(struct spawner *sp, const struct sandbox_spec *spec,
 int
 sandbox_assign(struct sandbox *sb, const struct sandbox_spec *spec, struct err *err)
 {
-    ASSERT(sandbox_spec_generic(&sb->spec) && sb->ready);
+    /* Not `ready`: what runs inside may have told us so before the worker's CREATED was read. */
+    ASSERT(sandbox_spec_generic(&sb->spec));
     if (sb->destroyed || sb->gone)
         return err_set(err, ERR_NOT_FOUND, "the sandbox is gone");
     if (sandbox_spec_check(spec, err) < 0)

@@ -82,6 +82,9 @@ static const struct { const char *name, *to; } device_links[] = {
 static const char *const root_folders[] = {
     "dev", "etc", "etc/sbx", "home", "opt", "proc", "run", "sys", "tmp", "usr", "var", "var/lib",
     "var/runtime", "var/task", "var/lang",
+    /* glibc forgets a folder of LD_LIBRARY_PATH that is missing when a process starts; a generic
+     * runtime starts before the code that brings these is mounted over them. */
+    "var/task/lib", "opt/lib",
 };
 /* Shown to sandboxes beside /usr, each as the host has it: a link stays a link. */
 static const char *const usr_kin[] = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};

@@ -82,7 +82,7 @@ static int
 migrate(struct conn *c, struct err *err)
 {
     const struct database_kind *kind = c->kind;
-    int64_t tables, id, version = 0;
+    int64_t tables = 0, id = 0, version = 0;
     char sql[80];
 
     if (read_int(c, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0 ||

@@ -70,7 +70,7 @@ class Record:
         return "{:08x} {!r}".format(self.kind, self.text)
 
 
-EARLY = ("PATH", "LANG", "TZ")
+EARLY = ("PATH", "LANG", "TZ", "LAMBDA_TASK_ROOT")
 
 
 def env_early(env):
