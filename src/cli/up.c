@@ -388,15 +388,14 @@ run_up(struct cli *cli, const void *arg, struct err *err)
 /* clang-format off */
 static const struct opt opts[] = {
     {"data-dir", 0, OPT_TEXT, OFF(data_dir), "DIR",
-     "Where everything is kept (default: lambentd's own, /var/lib/lambent; without root "
-     "$XDG_DATA_HOME/lambent)",
+     "Where everything is kept (default: lambentd's own, /var/lib/lambent)",
      .max = 4000, .complete = COMPLETE_DIR},
     {"listen", 0, OPT_TEXT, OFF(listen), "HOST:PORT", "Address (default: lambentd's own, 127.0.0.1:4566); port 0 takes a free one",
      .max = 300},
     {"daemon", 0, OPT_TEXT, OFF(daemon), "PATH", "The lambentd to run", .max = 4000,
      .complete = COMPLETE_FILE},
     {"unprivileged", 0, OPT_FLAG, OFF(unprivileged), NULL,
-     "Start although not root: deploying and looking around work, invoking does not"},
+     "Leave it to lambentd whether it runs without root (today it does not)", .hidden = true},
     {NULL},
 };
 /* clang-format on */
