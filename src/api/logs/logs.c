@@ -329,7 +329,9 @@ logs_filter_log_events(struct request *rq, const struct logs_filter_log_events_i
                            .region = rq->region,
                            .stream_prefix = in->log_stream_name_prefix,
                            .start_ms = in->start_time.set ? in->start_time.value : INT64_MIN,
-                           .end_ms = in->end_time.set ? in->end_time.value + 1 : INT64_MAX,
+                           .end_ms = in->end_time.set && in->end_time.value < INT64_MAX
+                                         ? in->end_time.value + 1
+                                         : INT64_MAX,
                            .limit = limit,
                            .bytes_max = PAGE_BYTES_MAX};
     struct str terms[TERMS_MAX];

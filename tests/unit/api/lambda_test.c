@@ -525,6 +525,23 @@ a_code_link_gives_the_zip_until_it_expires(void **state)
     assert_int_equal(ask("GET", "/_lambent/code/", NULL), 404);
 }
 
+/* ---- logs ---- */
+
+static void
+the_last_moment_there_is_ends_a_filter(void **state)
+{
+    static const char target[] = "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: Logs_20140328.";
+    char headers[200];
+
+    snprintf(headers, sizeof(headers), "%sCreateLogGroup\r\n", target);
+    assert_int_equal(ask_with("POST", "/", headers, STR("{\"logGroupName\":\"g\"}")), 200);
+    snprintf(headers, sizeof(headers), "%sFilterLogEvents\r\n", target);
+    assert_int_equal(ask_with("POST", "/", headers,
+                              STR("{\"logGroupName\":\"g\",\"endTime\":9223372036854775807}")),
+                     200);
+    assert_int_equal(json_array_size(json_object_get(got.json, "events")), 0);
+}
+
 int
 main(void)
 {
@@ -551,6 +568,7 @@ main(void)
         TEST_CASE(lists_are_paged_and_leave_out_states),
         TEST_CASE(markers_that_were_not_ours_are_refused),
         TEST_CASE(a_code_link_gives_the_zip_until_it_expires),
+        TEST_CASE(the_last_moment_there_is_ends_a_filter),
     };
 
     return cmocka_run_group_tests_name("api-lambda", tests, NULL, NULL);
