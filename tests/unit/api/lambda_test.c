@@ -4,7 +4,7 @@
 #include <openssl/hmac.h>
 
 #define ROLE "arn:aws:iam::000000000000:role/r"
-#define ARN  "arn:aws:lambda:us-east-1:000000000000:function:"
+#define ARN "arn:aws:lambda:us-east-1:000000000000:function:"
 
 static char room[70000];
 
@@ -54,7 +54,11 @@ static void
 a_function_is_found_by_every_form_of_its_name(void **state)
 {
     static const char *const forms[] = {
-        "f", "function:f", "000000000000:function:f", "000000000000:f", "us-east-1:000000000000:function:f",
+        "f",
+        "function:f",
+        "000000000000:function:f",
+        "000000000000:f",
+        "us-east-1:000000000000:function:f",
         "arn:aws:lambda:us-east-1:000000000000:function:f",
         "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af"};
 
@@ -90,11 +94,13 @@ names_that_contradict_or_lie_elsewhere_are_refused(void **state)
 
     created("f", "");
     (void)get("f:1", "?Qualifier=2");
-    assert_error(400, "InvalidParameterValueException", "message",
-                 "The derived qualifier from the function name does not match the specified qualifier.");
+    assert_error(
+        400, "InvalidParameterValueException", "message",
+        "The derived qualifier from the function name does not match the specified qualifier.");
     (void)get("arn:aws:lambda:eu-west-1:000000000000:function:f", "");
-    assert_non_null(strstr(got.body.at, "Functions from 'eu-west-1' are not reachable in this region "
-                                        "('us-east-1')"));
+    assert_non_null(strstr(got.body.at,
+                           "Functions from 'eu-west-1' are not reachable in this region "
+                           "('us-east-1')"));
     (void)get("111111111111:function:f", "");
     assert_error(404, "ResourceNotFoundException", "Message",
                  "Function not found: arn:aws:lambda:us-east-1:111111111111:function:f");
@@ -103,7 +109,8 @@ names_that_contradict_or_lie_elsewhere_are_refused(void **state)
     (void)get("f", "?Qualifier=7");
     assert_error(404, "ResourceNotFoundException", "Message", "Function not found: " ARN "f:7");
     (void)get("f", "?Qualifier=99999999999");
-    assert_error(404, "ResourceNotFoundException", "Message", "Function not found: " ARN "f:99999999999");
+    assert_error(404, "ResourceNotFoundException", "Message",
+                 "Function not found: " ARN "f:99999999999");
     memset(name, 'n', 65);
     name[65] = '\0';
     (void)get(name, "");
@@ -131,8 +138,11 @@ a_region_of_any_length_is_only_a_region(void **state)
 {
     char auth[300], body[1000];
 
-    snprintf(auth, sizeof(auth),
-             JSON "Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261121/%064d/lambda/aws4_request\r\n", 0);
+    snprintf(
+        auth, sizeof(auth),
+        JSON
+        "Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261121/%064d/lambda/aws4_request\r\n",
+        0);
     snprintf(body, sizeof(body),
              "{\"FunctionName\":\"f\",\"Role\":\"" ROLE "\",\"Runtime\":\"python3.12\","
              "\"Handler\":\"a.handler\",\"Code\":{\"ZipFile\":\"" ZIP_1 "\"}}");
@@ -190,7 +200,8 @@ what_is_under_way_refuses_changes(void **state)
     assert_string_equal(member("LastUpdateStatusReasonCode"), "Creating");
     (void)configure("{\"Timeout\":6}");
     assert_error(409, "ResourceConflictException", "message",
-                 "The operation cannot be performed at this time. An update is in progress for resource: " ARN "f");
+                 "The operation cannot be performed at this time. An update is in progress for "
+                 "resource: " ARN "f");
     (void)ask("PUT", FUNCTIONS "/f/code", "{\"ZipFile\":\"" ZIP_2 "\"}");
     assert_int_equal(got.status, 409);
     (void)publish("{}");
@@ -230,7 +241,8 @@ a_stale_revision_is_refused(void **state)
     (void)configure(body);
     assert_int_equal(got.status, 412);
     assert_string_equal(header("x-amzn-ErrorType"), "PreconditionFailedException");
-    assert_non_null(strstr(member("message"), "The Revision Id provided does not match the latest"));
+    assert_non_null(
+        strstr(member("message"), "The Revision Id provided does not match the latest"));
     (void)publish(body);
     assert_int_equal(got.status, 412);
 }
@@ -252,29 +264,35 @@ four_kb_of_variables_are_the_limit(void **state)
     snprintf(more, sizeof(more), ",\"Environment\":{\"Variables\":{\"KEY\":\"%s\"}}", value);
     assert_int_equal(create("g", more), 400);
     snprintf(more, sizeof(more),
-             "Lambda was unable to configure your environment variables because the environment variables "
-             "you have provided exceeded the 4KB limit. String measured: {\"KEY\":\"%s\"}", value);
+             "Lambda was unable to configure your environment variables because the environment "
+             "variables "
+             "you have provided exceeded the 4KB limit. String measured: {\"KEY\":\"%s\"}",
+             value);
     assert_error(400, "InvalidParameterValueException", "message", more);
 }
 
 static void
 reserved_variables_are_named(void **state)
 {
-    assert_int_equal(create("f", ",\"Environment\":{\"Variables\":{\"AWS_REGION\":\"x\",\"OK\":\"y\","
-                                 "\"AWS_LAMBDA_FUNCTION_NAME\":\"z\"}}"), 400);
-    assert_error(400, "InvalidParameterValueException", "message",
-                 "Lambda was unable to configure your environment variables because the environment "
-                 "variables you have provided contains reserved keys that are currently not supported for "
-                 "modification. Reserved keys used in this request: AWS_REGION, AWS_LAMBDA_FUNCTION_NAME");
+    assert_int_equal(create("f",
+                            ",\"Environment\":{\"Variables\":{\"AWS_REGION\":\"x\",\"OK\":\"y\","
+                            "\"AWS_LAMBDA_FUNCTION_NAME\":\"z\"}}"),
+                     400);
+    assert_error(
+        400, "InvalidParameterValueException", "message",
+        "Lambda was unable to configure your environment variables because the environment "
+        "variables you have provided contains reserved keys that are currently not supported for "
+        "modification. Reserved keys used in this request: AWS_REGION, AWS_LAMBDA_FUNCTION_NAME");
 }
 
 static void
 log_levels_belong_to_json(void **state)
 {
     assert_int_equal(create("f", ",\"LoggingConfig\":{\"SystemLogLevel\":\"WARN\"}"), 400);
-    assert_error(400, "InvalidParameterValueException", "message",
-                 "Log Level is not supported when Log Format is set to \"Text\". Remove log level from your "
-                 "request or change the log format to \"JSON\" and try again.");
+    assert_error(
+        400, "InvalidParameterValueException", "message",
+        "Log Level is not supported when Log Format is set to \"Text\". Remove log level from your "
+        "request or change the log format to \"JSON\" and try again.");
     created("f", ",\"LoggingConfig\":{\"LogFormat\":\"JSON\",\"SystemLogLevel\":\"WARN\"}");
     (void)get("f", "");
     assert_string_equal(member("LoggingConfig.ApplicationLogLevel"), "INFO");
@@ -293,7 +311,9 @@ what_an_update_leaves_out_stays_and_empty_clears(void **state)
     assert_string_equal(member("Environment.Variables.KEY"), "v");
     assert_string_equal(member("Description"), "d");
     run_until(settled, NULL);
-    assert_int_equal(configure("{\"Environment\":{\"Variables\":{}},\"DeadLetterConfig\":{\"TargetArn\":\"\"}}"), 200);
+    assert_int_equal(
+        configure("{\"Environment\":{\"Variables\":{}},\"DeadLetterConfig\":{\"TargetArn\":\"\"}}"),
+        200);
     assert_null(json_object_get(got.json, "Environment"));
     assert_null(json_object_get(got.json, "DeadLetterConfig"));
     run_until(settled, NULL);
@@ -302,17 +322,25 @@ what_an_update_leaves_out_stays_and_empty_clears(void **state)
 static void
 code_comes_from_exactly_one_place(void **state)
 {
-    assert_int_equal(ask("POST", FUNCTIONS, "{\"FunctionName\":\"f\",\"Role\":\"" ROLE "\",\"Runtime\":"
-                         "\"python3.12\",\"Handler\":\"a.b\",\"Code\":{}}"), 400);
-    assert_error(400, "InvalidParameterValueException", "message", "Please provide a source for function code.");
-    assert_int_equal(ask("POST", FUNCTIONS, "{\"FunctionName\":\"f\",\"Role\":\"" ROLE "\",\"Code\":{\"ZipFile\":\"" ZIP_1 "\"}}"), 400);
+    assert_int_equal(ask("POST", FUNCTIONS,
+                         "{\"FunctionName\":\"f\",\"Role\":\"" ROLE "\",\"Runtime\":"
+                         "\"python3.12\",\"Handler\":\"a.b\",\"Code\":{}}"),
+                     400);
     assert_error(400, "InvalidParameterValueException", "message",
-                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
+                 "Please provide a source for function code.");
+    assert_int_equal(ask("POST", FUNCTIONS,
+                         "{\"FunctionName\":\"f\",\"Role\":\"" ROLE
+                         "\",\"Code\":{\"ZipFile\":\"" ZIP_1 "\"}}"),
+                     400);
+    assert_error(400, "InvalidParameterValueException", "message",
+                 "Runtime and Handler are mandatory parameters for functions created with "
+                 "deployment packages.");
     created("f", "");
     (void)ask("PUT", FUNCTIONS "/f/code", "{\"ImageUri\":\"i\"}");
     assert_error(400, "InvalidParameterValueException", "message",
                  "Please don't provide ImageUri when updating a function with packageType Zip.");
-    (void)ask("PUT", FUNCTIONS "/f/code", "{\"ZipFile\":\"" ZIP_1 "\",\"S3Bucket\":\"bucket\",\"S3Key\":\"k\"}");
+    (void)ask("PUT", FUNCTIONS "/f/code",
+              "{\"ZipFile\":\"" ZIP_1 "\",\"S3Bucket\":\"bucket\",\"S3Key\":\"k\"}");
     assert_error(400, "InvalidParameterValueException", "message",
                  "Please do not provide other FunctionCode parameters when providing a ZipFile.");
     (void)ask("PUT", FUNCTIONS "/f/code", "{\"ZipFile\":\"UEsDBA==\"}");
@@ -361,7 +389,8 @@ publishing_what_was_published_gives_that_version(void **state)
     run_until(settled, NULL);
     assert_int_equal(publish("{}"), 201);
     assert_string_equal(member("Version"), "2");
-    assert_int_equal(ask("PUT", FUNCTIONS "/f/code", "{\"ZipFile\":\"" ZIP_2 "\",\"Publish\":true}"), 200);
+    assert_int_equal(
+        ask("PUT", FUNCTIONS "/f/code", "{\"ZipFile\":\"" ZIP_2 "\",\"Publish\":true}"), 200);
     assert_string_equal(member("Version"), "3");
     run_until(settled, NULL);
     assert_int_equal(get("f:2", ""), 200);
@@ -398,8 +427,10 @@ a_wrong_digest_is_told_whole(void **state)
     snprintf(hash, sizeof(hash), "%s", member("CodeSha256"));
     snprintf(body, sizeof(body), "{\"CodeSha256\":\"%0300d\"}", 0);
     snprintf(wanted, sizeof(wanted),
-             "CodeSHA256 (%0300d) is different from current CodeSHA256 in $LATEST (%s). Please try again with "
-             "the CodeSHA256 in $LATEST.", 0, hash);
+             "CodeSHA256 (%0300d) is different from current CodeSHA256 in $LATEST (%s). Please try "
+             "again with "
+             "the CodeSHA256 in $LATEST.",
+             0, hash);
     (void)publish(body);
     assert_error(400, "InvalidParameterValueException", "message", wanted);
     snprintf(body, sizeof(body), "{\"CodeSha256\":\"%s\"}", hash);
@@ -414,7 +445,9 @@ a_dry_run_changes_nothing(void **state)
     created("f", "");
     (void)get("f", "");
     snprintf(hash, sizeof(hash), "%s", member("CodeSha256"));
-    assert_int_equal(ask("PUT", FUNCTIONS "/f/code", "{\"ZipFile\":\"" ZIP_2 "\",\"DryRun\":true,\"Publish\":true}"), 200);
+    assert_int_equal(ask("PUT", FUNCTIONS "/f/code",
+                         "{\"ZipFile\":\"" ZIP_2 "\",\"DryRun\":true,\"Publish\":true}"),
+                     200);
     assert_string_not_equal(member("CodeSha256"), hash);
     (void)get("f", "");
     assert_string_equal(member("CodeSha256"), hash);
@@ -426,7 +459,8 @@ a_dry_run_changes_nothing(void **state)
 static const char *
 item(const char *list, size_t i, const char *name)
 {
-    return json_string_value(json_object_get(json_array_get(json_object_get(got.json, list), i), name));
+    return json_string_value(
+        json_object_get(json_array_get(json_object_get(got.json, list), i), name));
 }
 
 static void
@@ -465,7 +499,8 @@ lists_are_paged_and_leave_out_states(void **state)
 static void
 markers_that_were_not_ours_are_refused(void **state)
 {
-    static const char *const markers[] = {"x", "%21", "YQ==", "IDE=", "YSA=", "YSAtMQ==", "YSA0Mjk0OTY3Mjk2", "YSB4"};
+    static const char *const markers[] = {
+        "x", "%21", "YQ==", "IDE=", "YSA=", "YSAtMQ==", "YSA0Mjk0OTY3Mjk2", "YSB4"};
     char path[200];
 
     for (size_t i = 0; i < ARRAY_LEN(markers); i++) {
@@ -487,7 +522,8 @@ sign(const char *hex, long long expires, char path[300])
     unsigned len = sizeof(mac);
     int n = snprintf(text, sizeof(text), "%s %lld", hex, expires);
 
-    assert_non_null(HMAC(EVP_sha256(), api.link_key, sizeof(api.link_key), (uint8_t *)text, (size_t)n, mac, &len));
+    assert_non_null(HMAC(EVP_sha256(), api.link_key, sizeof(api.link_key), (uint8_t *)text,
+                         (size_t)n, mac, &len));
     hex_encode(mac, sizeof(mac), mac_hex);
     snprintf(path, 300, "/_lambent/code/%s.zip?Expires=%lld&Signature=%s", hex, expires, mac_hex);
 }
@@ -530,7 +566,8 @@ a_code_link_gives_the_zip_until_it_expires(void **state)
 static void
 the_last_moment_there_is_ends_a_filter(void **state)
 {
-    static const char target[] = "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: Logs_20140328.";
+    static const char target[] =
+        "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: Logs_20140328.";
     char headers[200];
 
     snprintf(headers, sizeof(headers), "%sCreateLogGroup\r\n", target);

@@ -3,7 +3,8 @@
 
 #define INVOKE FUNCTIONS "/f/invocations"
 #define LOGS_AUTH                                                                                  \
-    "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/eu-west-1/logs/aws4_request, "  \
+    "Authorization: AWS4-HMAC-SHA256 "                                                             \
+    "Credential=AKIDEXAMPLE/20261121/eu-west-1/logs/aws4_request, "                                \
     "SignedHeaders=host, Signature=00\r\n"
 
 /* ---- routing ---- */
@@ -25,12 +26,13 @@ a_target_routes_and_the_scope_gives_the_region(void **state)
                                         "Content-Type: application/x-amz-json-1.1\r\n",
                               STR("{\"logGroupName\":\"g\"}")),
                      200);
-    assert_int_equal(ask_with("POST", "/", LOGS_AUTH "X-Amz-Target: Logs_20140328.DescribeLogGroups\r\n",
+    assert_int_equal(ask_with("POST", "/",
+                              LOGS_AUTH "X-Amz-Target: Logs_20140328.DescribeLogGroups\r\n",
                               STR("{}")),
                      200);
-    assert_string_equal(
-        json_string_value(json_object_get(json_array_get(json_object_get(got.json, "logGroups"), 0), "arn")),
-        "arn:aws:logs:eu-west-1:000000000000:log-group:g:*");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(json_object_get(got.json, "logGroups"), 0), "arn")),
+                        "arn:aws:logs:eu-west-1:000000000000:log-group:g:*");
 }
 
 static void
@@ -39,17 +41,19 @@ unknown_operations_are_404(void **state)
     assert_int_equal(ask("GET", "/nothing/here", NULL), 404);
     assert_string_equal(header("x-amzn-ErrorType"), "UnknownOperationException");
     assert_int_equal(ask("PATCH", FUNCTIONS, NULL), 404);
-    assert_int_equal(ask_with("POST", "/", LOGS_AUTH "X-Amz-Target: Logs_20140328.Nothing\r\n", STR("{}")),
-                     400); /* awsJson's way to say the same */
+    assert_int_equal(
+        ask_with("POST", "/", LOGS_AUTH "X-Amz-Target: Logs_20140328.Nothing\r\n", STR("{}")),
+        400); /* awsJson's way to say the same */
     assert_string_equal(header("x-amzn-ErrorType"), "UnknownOperationException");
 }
 
 static void
 a_malformed_credential_is_refused(void **state)
 {
-    (void)ask_with("GET", FUNCTIONS,
-                   "Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261121/us_east/lambda/aws4_request\r\n",
-                   STR_NULL);
+    (void)ask_with(
+        "GET", FUNCTIONS,
+        "Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261121/us_east/lambda/aws4_request\r\n",
+        STR_NULL);
     assert_string_equal(header("x-amzn-ErrorType"), "IncompleteSignatureException");
 }
 
@@ -163,11 +167,13 @@ end(struct invoke_result result)
 static void
 an_invocation_passes_through_untouched(void **state)
 {
-    begin(INVOKE, "X-Amz-Log-Type: Tail\r\nx-amzn-RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n",
+    begin(INVOKE,
+          "X-Amz-Log-Type: Tail\r\nx-amzn-RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n",
           STR(" {\"n\": 18446744073709551616 }"));
     assert_true(str_is(invoked.rq.payload, " {\"n\": 18446744073709551616 }"));
     assert_true(str_is(invoked.rq.name, "f"));
-    assert_true(str_is(invoked.rq.function_arn, "arn:aws:lambda:us-east-1:000000000000:function:f"));
+    assert_true(
+        str_is(invoked.rq.function_arn, "arn:aws:lambda:us-east-1:000000000000:function:f"));
     assert_true(invoked.rq.want_tail);
     end((struct invoke_result){.payload = STR("{\"x\" :1}"), .tail = STR("the tail\n")});
     assert_int_equal(got.status, 200);

@@ -1,5 +1,5 @@
-/* The gateway with the real handlers and a store of its own, on a loop that a test runs as far as it
- * needs; an HTTP client over loopback; an invoker that only remembers what it was asked. */
+/* The gateway with the real handlers and a store of its own, on a loop that a test runs as far as
+ * it needs; an HTTP client over loopback; an invoker that only remembers what it was asked. */
 #pragma once
 
 #include <setjmp.h>
@@ -20,10 +20,10 @@
 #include <sys/socket.h>
 
 /* Two zips of one file, a.py. */
-#define ZIP_1 \
+#define ZIP_1                                                                                      \
     "UEsDBBQAAAAAAAAAIVhq3gF4HAAAABwAAAAEAAAAYS5weWRlZiBoYW5kbGVyKGUsIGMpOiByZXR1cm4gMQpQSwECFAMU" \
     "AAAAAAAAACFYat4BeBwAAAAcAAAABAAAAAAAAAAAAAAApAEAAAAAYS5weVBLBQYAAAAAAQABADIAAAA+AAAAAAA="
-#define ZIP_2 \
+#define ZIP_2                                                                                      \
     "UEsDBBQAAAAAAAAAIVipjSxTHAAAABwAAAAEAAAAYS5weWRlZiBoYW5kbGVyKGUsIGMpOiByZXR1cm4gMgpQSwECFAMU" \
     "AAAAAAAAACFYqY0sUxwAAAAcAAAABAAAAAAAAAAAAAAApAEAAAAAYS5weVBLBQYAAAAAAQABADIAAAA+AAAAAAA="
 #define FUNCTIONS "/2015-03-31/functions"
@@ -136,9 +136,8 @@ on_client(struct io *io, uint32_t events)
 static void
 client_open(struct client *c)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct err err = {0};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 

@@ -1,6 +1,6 @@
-/* The invoker on a loop, with everything below it played by the test: sandboxes come up, run and die
- * when the test says so; runtimes speak real frames over the socket that they were started with; the
- * store has one document; log lines are kept in memory. */
+/* The invoker on a loop, with everything below it played by the test: sandboxes come up, run and
+ * die when the test says so; runtimes speak real frames over the socket that they were started
+ * with; the store has one document; log lines are kept in memory. */
 #pragma once
 
 #include <setjmp.h>
@@ -57,11 +57,12 @@ store_function_get(struct txn *t, struct arena *a, struct str account, struct st
         .account = account,
         .region = region,
         .name = name,
-        .doc = arena_fmt(a,
-                         "{\"FunctionName\":\"%.*s\",\"Runtime\":\"python3.12\",\"Handler\":\"a.b\","
-                         "\"MemorySize\":128,\"Timeout\":%u,\"State\":\"%s\","
-                         "\"Environment\":{\"Variables\":%s}}",
-                         STR_FMT(name), world.timeout_s, world.state, world.variables),
+        .doc =
+            arena_fmt(a,
+                      "{\"FunctionName\":\"%.*s\",\"Runtime\":\"python3.12\",\"Handler\":\"a.b\","
+                      "\"MemorySize\":128,\"Timeout\":%u,\"State\":\"%s\","
+                      "\"Environment\":{\"Variables\":%s}}",
+                      STR_FMT(name), world.timeout_s, world.state, world.variables),
         .package = STR("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")};
     return 0;
 }
@@ -69,8 +70,8 @@ store_function_get(struct txn *t, struct arena *a, struct str account, struct st
 int
 runtime_resolve(struct str id, struct runtime_choice *ret, struct err *err)
 {
-    static const struct runtime_info info = {STR("python3.12"), RUNTIME_PYTHON, 312, "python:3.12.v1",
-                                             "", "", ""};
+    static const struct runtime_info info = {
+        STR("python3.12"), RUNTIME_PYTHON, 312, "python:3.12.v1", "", "", ""};
 
     if (world.resolve)
         return err_set(err, world.resolve, "python3.12 is not installed: install python3");
@@ -196,8 +197,8 @@ post_gone(void *arg)
 }
 
 int
-sandbox_new(struct spawner *sp, const struct sandbox_spec *spec, const struct sandbox_events *events,
-            void *arg, struct sandbox **ret, struct err *err)
+sandbox_new(struct spawner *sp, const struct sandbox_spec *spec,
+            const struct sandbox_events *events, void *arg, struct sandbox **ret, struct err *err)
 {
     struct sandbox *sb = &boxes[boxes_len];
 
@@ -371,7 +372,8 @@ invoke_with(const char *payload, bool tail)
     struct invoke_request in = {.account = STR("000000000000"),
                                 .region = STR("us-east-1"),
                                 .name = STR("f"),
-                                .function_arn = STR("arn:aws:lambda:us-east-1:000000000000:function:f"),
+                                .function_arn =
+                                    STR("arn:aws:lambda:us-east-1:000000000000:function:f"),
                                 .request_id = id,
                                 .payload = str_of(payload),
                                 .want_tail = tail};
@@ -408,7 +410,8 @@ box(unsigned n)
 enum { NEXT = 2, RESPONSE = 3, ERROR = 4, INIT_ERROR = 5, PREPARED = 7 };
 
 static inline void
-put_frame(struct sandbox *sb, int type, const char *const *fields, size_t fields_len, struct str body)
+put_frame(struct sandbox *sb, int type, const char *const *fields, size_t fields_len,
+          struct str body)
 {
     AUTO_BUF struct buf b = BUF_MAX(16 << 20);
     uint32_t len;
@@ -541,7 +544,8 @@ setup(void **state)
     memset(&wrong, 0, sizeof(wrong));
     boxes_len = calls_len = 0;
     linger = idle = false;
-    invoker = invoker_new(&(struct invoker_config){.loop = loop, .settings = &settings, .rapi = rapi});
+    invoker =
+        invoker_new(&(struct invoker_config){.loop = loop, .settings = &settings, .rapi = rapi});
     return 0;
 }
 

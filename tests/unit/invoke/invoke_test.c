@@ -1,9 +1,12 @@
 /* Invocations from admission to their last log line, over every end that a sandbox or a runtime can
- * come to. See help.h for who plays what; its teardown() checks that every count is back at zero. */
+ * come to. See help.h for who plays what; its teardown() checks that every count is back at zero.
+ */
 #include "help.h"
 
 #define MS "[0-9]+\\.[0-9]{2} ms"
-#define REPORT_HEAD(id) "^REPORT RequestId: " id "\tDuration: " MS "\tBilled Duration: [0-9]+ ms\tMemory Size: 128 MB\tMax Memory Used: 39 MB\t"
+#define REPORT_HEAD(id)                                                                            \
+    "^REPORT RequestId: " id "\tDuration: " MS                                                     \
+    "\tBilled Duration: [0-9]+ ms\tMemory Size: 128 MB\tMax Memory Used: 39 MB\t"
 
 /* ---- starting and reusing ---- */
 
@@ -22,12 +25,14 @@ a_cold_start_is_reported_as_aws_does(void **state)
     assert_string_equal(c->payload, "\"hello\"");
     assert_string_equal(c->version, "$LATEST");
     assert_int_equal(lines.len, 4);
-    assert_string_equal(lines.at[0], "INIT_START Runtime Version: python:3.12.v1\tRuntime Version ARN: "
-                                     "arn:aws:lambda:us-east-1::runtime:00ff");
+    assert_string_equal(lines.at[0],
+                        "INIT_START Runtime Version: python:3.12.v1\tRuntime Version ARN: "
+                        "arn:aws:lambda:us-east-1::runtime:00ff");
     assert_string_equal(lines.at[1],
                         "START RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3f00 Version: $LATEST");
     assert_string_equal(lines.at[2], "END RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3f00");
-    assert_like(lines.at[3], REPORT_HEAD("8476a536-e9f4-11e8-9739-2dfe598c3f00") "Init Duration: " MS "\t$");
+    assert_like(lines.at[3],
+                REPORT_HEAD("8476a536-e9f4-11e8-9739-2dfe598c3f00") "Init Duration: " MS "\t$");
     assert_like(c->tail, "^START RequestId: .*\nEND RequestId: .*\nREPORT RequestId: .*\t\n$");
 }
 
@@ -130,16 +135,19 @@ a_failed_init_is_tried_again_within_the_invocation(void **state)
     assert_int_equal(c->done, 0); /* nobody's error yet */
     assert_int_equal(sb->starts, 2);
     assert_int_equal(logged("^INIT_REPORT Init Duration: " MS
-                            "\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError$"), 1);
+                            "\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError$"),
+                     1);
     assert_like(lines.at[lines.len - 1], "^START RequestId: ");
     put_frame(sb, INIT_ERROR, type, 1, STR("{\"errorType\":\"second\"}"));
     box_exit(sb, EXIT(1));
     assert_true(c->function_error);
     assert_string_equal(c->payload, "{\"errorType\":\"second\"}");
-    assert_int_equal(logged("^INIT_REPORT Init Duration: " MS
-                            "\tPhase: invoke\tStatus: error\tError Type: Runtime.ImportModuleError$"), 1);
+    assert_int_equal(
+        logged("^INIT_REPORT Init Duration: " MS
+               "\tPhase: invoke\tStatus: error\tError Type: Runtime.ImportModuleError$"),
+        1);
     assert_like(lines.at[lines.len - 1], REPORT_HEAD("[0-9a-f-]+") "Status: error\tError Type: "
-                                         "Runtime.ImportModuleError$");
+                                                                   "Runtime.ImportModuleError$");
     assert_int_equal(boxes_len, 1);
 }
 
@@ -156,7 +164,8 @@ an_init_that_works_the_second_time_serves(void **state)
     answer(sb, "7");
     say(sb, NEXT);
     assert_string_equal(c->payload, "7");
-    assert_like(lines.at[lines.len - 1], REPORT_HEAD("[0-9a-f-]+") "$"); /* its init was billed as duration */
+    assert_like(lines.at[lines.len - 1],
+                REPORT_HEAD("[0-9a-f-]+") "$"); /* its init was billed as duration */
 }
 
 static void
@@ -170,7 +179,8 @@ an_init_that_takes_too_long_is_killed_and_tried_again(void **state)
     sb = box(0);
     box_ready(sb);
     until(&sb->kills, 1);
-    assert_int_equal(logged("^INIT_REPORT Init Duration: " MS "\tPhase: init\tStatus: timeout$"), 1);
+    assert_int_equal(logged("^INIT_REPORT Init Duration: " MS "\tPhase: init\tStatus: timeout$"),
+                     1);
     box_exit(sb, KILLED);
     assert_int_equal(sb->starts, 2);
     say(sb, NEXT);
@@ -191,12 +201,15 @@ a_timeout_resets_and_the_next_invocation_inits_anew(void **state)
     (void)get_event(sb);
     until(&c->done, 1);
     assert_true(c->function_error);
-    assert_string_equal(c->payload,
-                        "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: "
-                        "8476a536-e9f4-11e8-9739-2dfe598c3f00 Error: Task timed out after 1.00 seconds\"}");
-    assert_like(c->tail, "\n[0-9-]{10}T[0-9:.]{12}Z 8476a536-e9f4-11e8-9739-2dfe598c3f00 Task timed out "
-                         "after 1.00 seconds\n\nEND RequestId: ");
-    assert_like(lines.at[lines.len - 1], "\tDuration: 1000.00 ms\tBilled Duration: 1[0-9]{3} ms\t.*\tStatus: timeout$");
+    assert_string_equal(
+        c->payload,
+        "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: "
+        "8476a536-e9f4-11e8-9739-2dfe598c3f00 Error: Task timed out after 1.00 seconds\"}");
+    assert_like(c->tail,
+                "\n[0-9-]{10}T[0-9:.]{12}Z 8476a536-e9f4-11e8-9739-2dfe598c3f00 Task timed out "
+                "after 1.00 seconds\n\nEND RequestId: ");
+    assert_like(lines.at[lines.len - 1],
+                "\tDuration: 1000.00 ms\tBilled Duration: 1[0-9]{3} ms\t.*\tStatus: timeout$");
     assert_int_equal(sb->kills, 1);
     c = invoke(); /* while it is being reset: another is started, but this one is free first */
     box_exit(sb, KILLED);
@@ -216,12 +229,13 @@ a_crash_names_its_exit_status(void **state)
     (void)get_event(sb);
     assert_int_equal(write(sb->out, "last words\n", 11), 11);
     box_exit(sb, EXIT(5)); /* told before the pipe was read */
-    assert_string_equal(c->payload,
-                        "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"RequestId: "
-                        "8476a536-e9f4-11e8-9739-2dfe598c3f00 Error: Runtime exited with error: exit "
-                        "status 5\"}");
-    assert_like(c->tail, "\nlast words\nRequestId: .* Error: Runtime exited with error: exit status "
-                         "5\nRuntime.ExitError\n\nEND .*\tStatus: error\tError Type: Runtime.ExitError\n$");
+    assert_string_equal(
+        c->payload, "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"RequestId: "
+                    "8476a536-e9f4-11e8-9739-2dfe598c3f00 Error: Runtime exited with error: exit "
+                    "status 5\"}");
+    assert_like(c->tail,
+                "\nlast words\nRequestId: .* Error: Runtime exited with error: exit status "
+                "5\nRuntime.ExitError\n\nEND .*\tStatus: error\tError Type: Runtime.ExitError\n$");
     assert_int_equal(invoker->idle_len, 1); /* empty, for the next one */
 }
 
@@ -233,13 +247,15 @@ an_exit_without_reason_a_signal_and_an_oom_are_told_apart(void **state)
 
     (void)get_event(sb);
     box_exit(sb, EXIT(0));
-    assert_like(c->payload, "\"Runtime.ExitError\".* Error: Runtime exited without providing a reason\"}$");
+    assert_like(c->payload,
+                "\"Runtime.ExitError\".* Error: Runtime exited without providing a reason\"}$");
     c = invoke();
     turns();
     say(sb, NEXT);
     (void)get_event(sb);
     box_exit(sb, (struct sandbox_exit){.signo = SIGSEGV});
-    assert_like(c->payload, "\"Runtime.ExitError\".*exited with error: signal: segmentation fault\"}$");
+    assert_like(c->payload,
+                "\"Runtime.ExitError\".*exited with error: signal: segmentation fault\"}$");
     c = invoke();
     turns();
     say(sb, NEXT);
@@ -291,10 +307,10 @@ an_answer_over_6_mb_is_an_error_of_the_function(void **state)
     put_frame(sb, RESPONSE, fields, 2, (struct str){body, len});
     free(body);
     say(sb, NEXT);
-    assert_string_equal(c->payload,
-                        "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response "
-                        "payload size (6291557 bytes) exceeded maximum allowed payload size (6291556 "
-                        "bytes).\"}");
+    assert_string_equal(
+        c->payload, "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response "
+                    "payload size (6291557 bytes) exceeded maximum allowed payload size (6291556 "
+                    "bytes).\"}");
     assert_true(c->function_error);
     assert_int_equal(invoker->idle_len, 1);
 }
