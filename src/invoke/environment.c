@@ -712,6 +712,8 @@ on_log(void *arg, int64_t time_ms, struct str text)
 {
     struct environment *env = arg;
 
+    if (str_ends(text, STR("\n"))) /* a framed record brings the line's end, a line does not */
+        text.len--;
     if (env->fn) /* what an interpreter says before it has a function is nobody's log */
         report_line(env, time_ms, text);
 }

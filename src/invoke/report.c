@@ -20,8 +20,7 @@ report_line(struct environment *env, int64_t time_ms, struct str text)
         text = (struct str){text.at + text.len - TAIL_MAX + 1, TAIL_MAX - 1};
     }
     buf_str(&inv->tail, text);
-    if (!str_ends(text, STR("\n"))) /* records of the framed pipe bring their own */
-        buf_c(&inv->tail, '\n');
+    buf_c(&inv->tail, '\n');
     if (inv->tail.len > TAIL_MAX)
         buf_shift(&inv->tail, inv->tail.len - TAIL_MAX);
 }
