@@ -207,7 +207,7 @@ a_timeout_resets_and_the_next_invocation_inits_anew(void **state)
         "8476a536-e9f4-11e8-9739-2dfe598c3f00 Error: Task timed out after 1.00 seconds\"}");
     assert_like(c->tail,
                 "\n[0-9-]{10}T[0-9:.]{12}Z 8476a536-e9f4-11e8-9739-2dfe598c3f00 Task timed out "
-                "after 1.00 seconds\n\nEND RequestId: ");
+                "after 1.00 seconds\n+END RequestId: ");
     assert_like(lines.at[lines.len - 1],
                 "\tDuration: 1000.00 ms\tBilled Duration: 1[0-9]{3} ms\t.*\tStatus: timeout$");
     assert_int_equal(sb->kills, 1);
@@ -235,7 +235,7 @@ a_crash_names_its_exit_status(void **state)
                     "status 5\"}");
     assert_like(c->tail,
                 "\nlast words\nRequestId: .* Error: Runtime exited with error: exit status "
-                "5\nRuntime.ExitError\n\nEND .*\tStatus: error\tError Type: Runtime.ExitError\n$");
+                "5\nRuntime.ExitError\n+END .*\tStatus: error\tError Type: Runtime.ExitError\n$");
     assert_int_equal(invoker->idle_len, 1); /* empty, for the next one */
 }
 
