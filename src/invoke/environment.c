@@ -84,6 +84,9 @@ finish(struct environment *env, const char *status)
     struct invocation *inv = env->inv;
 
     ASSERT(inv && inv->answered);
+    if (env->ending)
+        env->fn->ending--;
+    env->ending = false;
     timer_stop(&env->deadline);
     capture_drain(env->capture, status ? CAPTURE_OVER : CAPTURE_TURN);
     report_end(env, status);
@@ -97,6 +100,8 @@ finish(struct environment *env, const char *status)
 static void
 answer_now(struct invocation *inv)
 {
+    inv->env->ending = true;
+    inv->fn->ending++;
     if (!inv->want_tail) /* a tail is only complete with its REPORT */
         invocation_tell(inv, NULL);
 }

@@ -13,6 +13,7 @@ free_function(struct function *fn)
     struct invoker *v = fn->invoker;
 
     ASSERT(!fn->idle && !fn->waiters && fn->environments == 0);
+    timer_stop(&fn->hurry);
     pthread_mutex_lock(&v->packages_lock);
     if (fn->all_prev)
         fn->all_prev->all_next = fn->all_next;

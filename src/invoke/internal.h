@@ -46,6 +46,9 @@ struct function {
     struct environment *idle; /* newest first: the hottest is reused */
     struct invocation *waiters, *waiters_tail;
     unsigned waiting, starting, environments;
+    unsigned ending; /* environments that have answered and are about to ask for the next one */
+    struct timer hurry; /* how long a waiter relies on those */
+    bool hurried;
     unsigned lost; /* environments that went while they were made, since one was ready */
     bool starving; /* in invoker->starving: has waiters, machine is full */
     struct function *starving_next;
@@ -125,6 +128,7 @@ struct environment {
     uint64_t init_started_us, init_us; /* init_us: told in the first REPORT, then 0 */
     bool frozen, alive;                /* alive: a runtime process is there */
     bool starting;      /* counted in fn->starting */
+    bool ending;        /* counted in fn->ending */
     struct err failure; /* why it could not be built */
     char *init_error_body; /* what the runtime said of its failed init */
     char init_error_type[64];

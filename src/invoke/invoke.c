@@ -380,6 +380,33 @@ fail_waiters(struct function *fn, const struct err *why)
     }
 }
 
+/* A client that calls again at once is often faster than a runtime that still has to ask for its next
+ * invocation: a moment's patience saves an environment. Not more, for the runtime may as well go on
+ * working after its answer. */
+enum { HURRY_AFTER_US = 5000 };
+
+static void
+on_hurry(struct timer *t)
+{
+    struct function *fn = CONTAINER_OF(t, struct function, hurry);
+
+    fn->hurried = true;
+    place_pump(fn); /* whoever waits keeps it alive, and nobody waits no more than that */
+}
+
+/* Environments that will serve a waiter without our doing. */
+static unsigned
+coming(struct function *fn)
+{
+    if (fn->waiting == 0)
+        fn->hurried = false;
+    if (fn->ending == 0 || fn->hurried)
+        return fn->starting;
+    if (fn->waiting > fn->starting && !fn->hurry.loop)
+        timer_set(fn->invoker->c.loop, &fn->hurry, HURRY_AFTER_US, on_hurry);
+    return fn->starting + fn->ending;
+}
+
 void
 place_pump(struct function *fn)
 {
@@ -396,7 +423,7 @@ place_pump(struct function *fn)
         if (!environment_assign(env, inv))
             put_back(fn, inv);
     }
-    while (fn->waiting > fn->starting) {
+    while (fn->waiting > coming(fn)) {
         struct err err = {0};
 
         if (v->environments >= (unsigned)v->c.settings->environments_max) {

@@ -721,6 +721,33 @@ a_function_that_cannot_be_loaded_is_looked_for_again(void **state)
     assert_string_equal(c->payload, "1");
 }
 
+static void
+a_waiter_relies_on_one_that_has_answered(void **state)
+{
+    struct call *c;
+    struct sandbox *sb;
+
+    settings.pool_max = 0;
+    (void)invoke();
+    sb = box_up(0);
+    answer(sb, "1");
+    c = invoke(); /* before the runtime has asked for its next one */
+    assert_int_equal(boxes_len, 1);
+    say(sb, NEXT);
+    answer(sb, "2");
+    assert_string_equal(c->payload, "2");
+}
+
+static void
+a_waiter_does_not_rely_for_long(void **state)
+{
+    settings.pool_max = 0;
+    (void)invoke();
+    answer(box_up(0), "1"); /* and works on, without asking for more */
+    (void)invoke();
+    (void)box(1); /* so another is made */
+}
+
 /* ---- pools ---- */
 
 static void
@@ -739,7 +766,7 @@ a_pool_is_filled_taken_from_and_refilled(void **state)
     say(sb, PREPARED);
     assert_int_equal(pools_ready(invoker), 1);
     c = invoke();
-    assert_true(sb->assigning);
+    run_until(is_set, &sb->assigning); /* the first has answered, but does not ask for more */
     sb->events->on_assigned(sb->arg);
     {
         char frame[64];
@@ -896,6 +923,8 @@ main(void)
         TEST_CASE(an_update_lets_what_runs_finish_and_drops_what_idles),
         TEST_CASE(an_update_while_loading_or_starting_serves_who_waits),
         TEST_CASE(a_function_that_cannot_be_loaded_is_looked_for_again),
+        TEST_CASE(a_waiter_relies_on_one_that_has_answered),
+        TEST_CASE(a_waiter_does_not_rely_for_long),
         TEST_CASE(a_pool_is_filled_taken_from_and_refilled),
         TEST_CASE(a_prepared_runtime_that_dies_while_it_is_assigned_is_replaced),
         TEST_CASE(a_pool_that_cannot_start_its_runtimes_counts_right),
