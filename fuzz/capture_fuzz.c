@@ -1,5 +1,5 @@
-/* Bytes of user code into both pipes of an environment. The first byte chooses the pipe and the pieces.
- * Checked: bounds and times of events, and that lines lose no byte. */
+/* Bytes of user code into both pipes of an environment. The first byte chooses the pipe and the
+ * pieces. Checked: bounds and times of events, and that lines lose no byte. */
 #include "observe/capture.h"
 #include <fcntl.h>
 

@@ -1,5 +1,5 @@
-/* Bytes of a managed runtime into its frame socket, in pieces. Checked: the order of events, that an
- * answer is only ever the delivered invocation's, that nothing follows a broken frame. */
+/* Bytes of a managed runtime into its frame socket, in pieces. Checked: the order of events, that
+ * an answer is only ever the delivered invocation's, that nothing follows a broken frame. */
 #include "rapi/rapi_internal.h"
 #include <sys/epoll.h>
 #include <sys/socket.h>

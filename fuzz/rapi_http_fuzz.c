@@ -1,6 +1,6 @@
-/* Bytes of user code over two HTTP connections into a runtime that is delivered to whenever it asks.
- * 0xFF changes the connection, 0xFE lets the loop run, 0xFD ends the connection; these bytes do not
- * occur in requests otherwise. Checked: the order of events and that no exchange is left. */
+/* Bytes of user code over two HTTP connections into a runtime that is delivered to whenever it
+ * asks. 0xFF changes the connection, 0xFE lets the loop run, 0xFD ends the connection; these bytes
+ * do not occur in requests otherwise. Checked: the order of events and that no exchange is left. */
 #include "rapi/rapi_internal.h"
 #include "base/log.h"
 #include <sys/socket.h>

@@ -1,4 +1,5 @@
-/* A configuration file. Whatever it holds: loaded, or refused with a text and nothing left behind. */
+/* A configuration file. Whatever it holds: loaded, or refused with a text and nothing left behind.
+ */
 #include "base/settings.h"
 #include <sys/mman.h>
 

@@ -25,13 +25,13 @@ void lambda_settle_start(struct api *api, struct str account, struct str region,
 /* At start: finish what a crash interrupted. Thread: a worker. */
 int lambda_settle_recover(struct api *api, struct err *err);
 
-/* The runtimes of the first functions found, each once, at most `max`: what is likely to be used after
- * a start. Thread: a worker. Strings in the arena. */
+/* The runtimes of the first functions found, each once, at most `max`: what is likely to be used
+ * after a start. Thread: a worker. Strings in the arena. */
 int lambda_runtimes_in_use(struct api *api, struct arena *a, struct str *ret, size_t max,
                            size_t *ret_len, struct err *err);
 
-/* api/lambda/code.c: GET on a link made by lambda_code_link(). Opens the zip; the fd is the caller's.
- * Thread: a worker. */
+/* api/lambda/code.c: GET on a link made by lambda_code_link(). Opens the zip; the fd is the
+ * caller's. Thread: a worker. */
 int lambda_code_download(struct api *api, struct str path, struct str query, int *ret_fd,
                          uint64_t *ret_size, struct err *err);
 /* A link to a version's code, valid for 10 minutes, in the arena. */

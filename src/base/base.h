@@ -114,7 +114,8 @@ bool str_int(struct str s, int64_t min, int64_t max, int64_t *ret);
 /* Copy into a fixed array, always NUL-terminated; false (and an empty string) if it doesn't fit. */
 bool str_copy(char *to, size_t size, struct str s);
 
-/* malloc family that ends the process when memory is truly exhausted: it restarts from the store. */
+/* malloc family that ends the process when memory is truly exhausted: it restarts from the store.
+ */
 void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *at, size_t size);

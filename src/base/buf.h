@@ -1,6 +1,7 @@
 /* A growing byte buffer with a hard maximum given at creation. Passing the maximum is an ordinary
  * failure: the append returns false, the buffer keeps what it had and remembers (`overflow`).
- * Thread: one at a time. Owns its bytes; always NUL-terminated past `len` once anything is in it. */
+ * Thread: one at a time. Owns its bytes; always NUL-terminated past `len` once anything is in it.
+ */
 #pragma once
 
 #include "base/base.h"

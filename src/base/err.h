@@ -30,7 +30,7 @@ enum err_kind {
 
 struct err {
     enum err_kind kind;
-    int sys;      /* errno, or 0 */
+    int sys;       /* errno, or 0 */
     uint32_t wire; /* enum aws_error of the generated tables; 0: chosen from kind at the top */
     char text[240];
 };

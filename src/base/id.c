@@ -16,8 +16,8 @@ from_kernel(uint8_t *at, size_t len)
     }
 }
 
-/* Ids are made several times an invocation: one system call fetches enough for many. What was handed
- * out is wiped. A process that forks must not use this on both sides; none of ours does. */
+/* Ids are made several times an invocation: one system call fetches enough for many. What was
+ * handed out is wiped. A process that forks must not use this on both sides; none of ours does. */
 void
 random_bytes(void *at, size_t len)
 {

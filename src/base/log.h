@@ -1,6 +1,6 @@
 /* Structured logs: one line an event, to stderr, with the event's name from the table and keys that
- * do not change. Request ids always, payloads and secrets never. A failure that we survive says what
- * comes next. The last lines are kept in memory for a panic's report. Thread: any. */
+ * do not change. Request ids always, payloads and secrets never. A failure that we survive says
+ * what comes next. The last lines are kept in memory for a panic's report. Thread: any. */
 #pragma once
 
 #include "base/base.h"

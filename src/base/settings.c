@@ -165,8 +165,7 @@ load_environment(struct settings *s, struct err *err)
 }
 
 static int
-load_flags(struct settings *s, int argc, char **argv, enum settings_action *action,
-           struct err *err)
+load_flags(struct settings *s, int argc, char **argv, enum settings_action *action, struct err *err)
 {
     static const struct {
         const char *flag;
@@ -340,20 +339,21 @@ settings_help(FILE *out)
 void
 settings_man(FILE *out)
 {
-    fprintf(out,
-            ".TH LAMBENTD 8 \"\" \"Lambent %s\" \"System administration\"\n"
-            ".SH NAME\nlambentd \\- run AWS Lambda functions on this machine\n"
-            ".SH SYNOPSIS\n.B lambentd\n[\\fIOPTION VALUE\\fR]...\n"
-            ".SH DESCRIPTION\n"
-            "Answers the AWS Lambda API and runs functions in sandboxes. Must be started as root: it\n"
-            "starts \\fBlambent-spawner\\fR, which keeps the privilege, and then becomes an\n"
-            "unprivileged user itself. SIGTERM and SIGINT stop it after running invocations have\n"
-            "finished; SIGHUP reads the settings marked (reload) again.\n"
-            ".SH OPTIONS\n"
-            "Each may also stand in the configuration file as \\fIname = value\\fR, or in the\n"
-            "environment as LAMBENT_NAME. The command line wins over the environment, the\n"
-            "environment over the file.\n",
-            LAMBENT_VERSION);
+    fprintf(
+        out,
+        ".TH LAMBENTD 8 \"\" \"Lambent %s\" \"System administration\"\n"
+        ".SH NAME\nlambentd \\- run AWS Lambda functions on this machine\n"
+        ".SH SYNOPSIS\n.B lambentd\n[\\fIOPTION VALUE\\fR]...\n"
+        ".SH DESCRIPTION\n"
+        "Answers the AWS Lambda API and runs functions in sandboxes. Must be started as root: it\n"
+        "starts \\fBlambent-spawner\\fR, which keeps the privilege, and then becomes an\n"
+        "unprivileged user itself. SIGTERM and SIGINT stop it after running invocations have\n"
+        "finished; SIGHUP reads the settings marked (reload) again.\n"
+        ".SH OPTIONS\n"
+        "Each may also stand in the configuration file as \\fIname = value\\fR, or in the\n"
+        "environment as LAMBENT_NAME. The command line wins over the environment, the\n"
+        "environment over the file.\n",
+        LAMBENT_VERSION);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char name[64];
 

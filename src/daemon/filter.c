@@ -1,12 +1,13 @@
-/* The daemon's own seccomp filter. lambentd reads bytes from strangers in C, without privilege; should
- * somebody come to run code in it, this is what is left to ask of the kernel: what a server of files
- * and sockets needs, and neither other programs nor other processes nor the kernel's large or young
- * surfaces, through which an unprivileged process becomes root.
+/* The daemon's own seccomp filter. lambentd reads bytes from strangers in C, without privilege;
+ * should somebody come to run code in it, this is what is left to ask of the kernel: what a server
+ * of files and sockets needs, and neither other programs nor other processes nor the kernel's large
+ * or young surfaces, through which an unprivileged process becomes root.
  *
- * A list of what is refused, not of what is allowed: SQLite, the C library, OpenSSL and the resolver
- * choose their calls by version and by kernel, and a server that dies after an upgrade because libc
- * came to like another call protects nobody. (Environments, whose code is hostile from the start,
- * have an allow-list: src/sandbox/root_seccomp.c.) Refused calls answer EPERM; nothing kills.
+ * A list of what is refused, not of what is allowed: SQLite, the C library, OpenSSL and the
+ * resolver choose their calls by version and by kernel, and a server that dies after an upgrade
+ * because libc came to like another call protects nobody. (Environments, whose code is hostile from
+ * the start, have an allow-list: src/sandbox/root_seccomp.c.) Refused calls answer EPERM; nothing
+ * kills.
  *
  * Installed on every thread (TSYNC), after the start and before the first answer; spawner and
  * listeners exist by then. */
@@ -46,7 +47,8 @@ static int
 refuse(scmp_filter_ctx ctx, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(refused); i++)
-        for (const char *at = refused[i].names; *at; at += strcspn(at, " "), at += strspn(at, " ")) {
+        for (const char *at = refused[i].names; *at;
+             at += strcspn(at, " "), at += strspn(at, " ")) {
             char name[40];
             int nr, rc;
 

@@ -34,7 +34,13 @@
 
 /* One below the environments' ranges (sandbox.h), where no distribution puts users. */
 enum { UID_WITHOUT_USER = 1879048191 };
-enum { LISTENERS_MAX = 8, EXTRA_DIRS_MAX = 32, RUNTIMES_MAX = 16, WORK_QUEUE_MAX = 4096, HOUSEKEEPING_US = 60 * 1000000 };
+enum {
+    LISTENERS_MAX = 8,
+    EXTRA_DIRS_MAX = 32,
+    RUNTIMES_MAX = 16,
+    WORK_QUEUE_MAX = 4096,
+    HOUSEKEEPING_US = 60 * 1000000
+};
 
 struct daemon {
     int argc;
@@ -97,10 +103,11 @@ open_listener(struct daemon *d, struct str address, struct err *err)
             ? (ntohl(((struct sockaddr_in *)found->ai_addr)->sin_addr.s_addr) >> 24) != 127
             : !IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)found->ai_addr)->sin6_addr)) {
         freeaddrinfo(found);
-        return err_set(err, ERR_INVALID,
-                       "listen: %s is not a loopback address. Requests are not authenticated yet, so "
-                       "Lambent only serves this machine: use 127.0.0.1:%s",
-                       host, port);
+        return err_set(
+            err, ERR_INVALID,
+            "listen: %s is not a loopback address. Requests are not authenticated yet, so "
+            "Lambent only serves this machine: use 127.0.0.1:%s",
+            host, port);
     }
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
@@ -154,8 +161,8 @@ open_listeners(struct daemon *d, struct err *err)
         rc = open_listener(d, one, err);
         if (rc < 0)
             return rc;
-        rest = comma < 0 ? STR_NULL
-                         : (struct str){rest.at + comma + 1, rest.len - (size_t)comma - 1};
+        rest =
+            comma < 0 ? STR_NULL : (struct str){rest.at + comma + 1, rest.len - (size_t)comma - 1};
     }
     if (d->listeners_len == 0)
         return err_set(err, ERR_INVALID, "listen: no address given");
@@ -183,8 +190,8 @@ make_data_dir(const char *path, uid_t uid, gid_t gid, struct err *err)
     }
     if (mkdir(at, 0700) < 0 && errno != EEXIST)
         return err_sys(err, "make folder '%.150s'", at);
-    /* By descriptor: the folder above may be the daemon's user's, who could put a link to anything of
-     * root's in its place between a look at it and the change of its owner. */
+    /* By descriptor: the folder above may be the daemon's user's, who could put a link to anything
+     * of root's in its place between a look at it and the change of its owner. */
     fd = open(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
         return err_set(err, ERR_INVALID, "data_dir: '%.200s' is not a folder", path);
@@ -260,10 +267,11 @@ find_part(const char *what, const char *given, const char *const places[], char 
         if (realpath(path, ret))
             return 0;
     }
-    return err_set(err, ERR_NOT_FOUND,
-                   "%s was not found beside lambentd (%.120s): install Lambent with `meson install`, "
-                   "or name it with its option",
-                   what, self);
+    return err_set(
+        err, ERR_NOT_FOUND,
+        "%s was not found beside lambentd (%.120s): install Lambent with `meson install`, "
+        "or name it with its option",
+        what, self);
 }
 
 static int
@@ -286,7 +294,8 @@ launch_spawner(struct daemon *d, const char *packages_dir, int *ret_fd, struct e
 
     rc = find_part("lambent-spawner", d->settings.spawner, programs, program, err);
     if (rc >= 0)
-        rc = find_part("the runtimes folder", d->settings.runtimes_dir, runtimes, runtimes_dir, err);
+        rc =
+            find_part("the runtimes folder", d->settings.runtimes_dir, runtimes, runtimes_dir, err);
     if (rc >= 0)
         rc = spawner_launch(&config, ret_fd, &d->spawner_pid, err);
     return rc;
@@ -458,7 +467,8 @@ work_housekeeping(struct work *w)
 
     if (store_package_sweep(d->store, (uint64_t)d->settings.package_keep_s, invoker_uses_package,
                             d->invoker, &err) < 0) {
-        log_event(LOG_cleanup_failed, "what=packages why=\"%s\", trying again in a minute", err.text);
+        log_event(LOG_cleanup_failed, "what=packages why=\"%s\", trying again in a minute",
+                  err.text);
         err_clear(&err);
     }
     if (logs_expire(d->store, (int64_t)clock_wall_ms(), d->settings.log_days, &err) < 0)
@@ -498,7 +508,8 @@ work_start(struct work *w)
 
     runtimes_probe(d->extra_dirs);
     d->start_arena = arena_new(64u << 20);
-    /* Only to have pools ready early: failing, the first invocation of each runtime makes its pool. */
+    /* Only to have pools ready early: failing, the first invocation of each runtime makes its pool.
+     */
     (void)lambda_runtimes_in_use(&d->api, d->start_arena, d->runtimes, RUNTIMES_MAX,
                                  &d->runtimes_len, &ignored);
     (void)lambda_settle_recover(&d->api, &d->start_err);
@@ -573,10 +584,8 @@ run(struct daemon *d, int spawner_fd, struct err *err)
         return rc;
     d->logs = log_writer_new(d->loop, d->store, (size_t)d->settings.log_buffer_mb << 20,
                              (uint64_t)d->settings.log_flush_ms);
-    d->api = (struct api){.loop = d->loop,
-                          .settings = &d->settings,
-                          .store = d->store,
-                          .logs = d->logs};
+    d->api =
+        (struct api){.loop = d->loop, .settings = &d->settings, .store = d->store, .logs = d->logs};
     random_bytes(d->api.link_key, sizeof(d->api.link_key));
     rc = spawner_open(d->loop, spawner_fd, &spawner_events, d, &d->spawner, err);
     if (rc < 0)
@@ -604,10 +613,11 @@ start(struct daemon *d, struct err *err)
     gid_t gid = UID_WITHOUT_USER;
 
     if (geteuid() != 0)
-        return err_set(err, ERR_DENIED,
-                       "lambentd must be started as root, to build sandboxes: try `sudo lambentd …`. "
-                       "It becomes user '%s' before it answers anything",
-                       d->settings.user);
+        return err_set(
+            err, ERR_DENIED,
+            "lambentd must be started as root, to build sandboxes: try `sudo lambentd …`. "
+            "It becomes user '%s' before it answers anything",
+            d->settings.user);
     data_dir = absolute(d->settings.data_dir);
     free(d->settings.data_dir);
     d->settings.data_dir = data_dir;
@@ -634,8 +644,8 @@ start(struct daemon *d, struct err *err)
     return rc;
 }
 
-/* After a stop in order everything is taken apart, which is how a leak shows. After one that was cut
- * short, what is under way ends with the process. */
+/* After a stop in order everything is taken apart, which is how a leak shows. After one that was
+ * cut short, what is under way ends with the process. */
 static void
 finish(struct daemon *d)
 {

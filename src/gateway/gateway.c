@@ -1,8 +1,8 @@
-/* One struct exchange per request. It outlives its connection when the client leaves while a handler
- * runs: handlers borrow from it, so it goes only when both are done.
+/* One struct exchange per request. It outlives its connection when the client leaves while a
+ * handler runs: handlers borrow from it, so it goes only when both are done.
  *
- * Memory: heads are copied (bounded by head_bytes_max), bodies are collected up to the operation's own
- * maximum, and all bodies together up to `bodies_max_mb`. */
+ * Memory: heads are copied (bounded by head_bytes_max), bodies are collected up to the operation's
+ * own maximum, and all bodies together up to `bodies_max_mb`. */
 #include "gateway/gateway.h"
 #include "base/log.h"
 #include "gen/aws_error.h"
@@ -32,7 +32,7 @@ struct exchange {
     struct json_check *check; /* of an event's body, while it comes in */
     struct work work;
     struct err err;
-    bool running;  /* a handler has it */
+    bool running; /* a handler has it */
     bool answered;
     bool download; /* not an operation: a code link */
     void *map;     /* download: the zip */
@@ -263,18 +263,18 @@ host_of(const struct http_exchange *x)
 static bool
 ends_with(struct str s, struct str end)
 {
-    return s.len > end.len &&
-           str_eq_nocase((struct str){s.at + s.len - end.len, end.len}, end);
+    return s.len > end.len && str_eq_nocase((struct str){s.at + s.len - end.len, end.len}, end);
 }
 
-/* Names that only this machine or its network gives out. A page of evil.example may have evil.example
- * resolve to 127.0.0.1 once it is loaded, and then the browser lets it read our answers ("DNS
- * rebinding"); all that gives it away is the name in Host. */
+/* Names that only this machine or its network gives out. A page of evil.example may have
+ * evil.example resolve to 127.0.0.1 once it is loaded, and then the browser lets it read our
+ * answers ("DNS rebinding"); all that gives it away is the name in Host. */
 static bool
 local_name(struct str host)
 {
-    static const char *const ends[] = {".localhost", ".local", ".internal", ".test", ".home.arpa",
-                                       ".amazonaws.com" /* clients that were told by /etc/hosts */};
+    static const char *const ends[] = {
+        ".localhost", ".local",     ".internal",
+        ".test",      ".home.arpa", ".amazonaws.com" /* clients that were told by /etc/hosts */};
     bool digits = true, dot = false;
 
     if (host.len == 0 || host.at[0] == '[')
@@ -295,9 +295,9 @@ local_name(struct str host)
     return false;
 }
 
-/* Requests are not authenticated, and a browser sends them for whichever page asks it to. So what a page
- * of another origin causes is refused before it is routed; a client that isn't a browser sends none of
- * these headers, and calls us by a name of its own choice. */
+/* Requests are not authenticated, and a browser sends them for whichever page asks it to. So what a
+ * page of another origin causes is refused before it is routed; a client that isn't a browser sends
+ * none of these headers, and calls us by a name of its own choice. */
 static int
 refuse_strangers(const struct http_exchange *x, struct err *err)
 {
@@ -310,10 +310,10 @@ refuse_strangers(const struct http_exchange *x, struct err *err)
                        "Host '%.*s' is not a name of this machine: use localhost or 127.0.0.1",
                        (int)MIN(host_of(x).len, (size_t)80), host_of(x).at);
     if (str_is(site, "cross-site") || str_is(site, "same-site") ||
-        (origin.at && (slashes < 0 || (size_t)slashes + 2 > origin.len ||
-                       !str_eq_nocase((struct str){origin.at + slashes + 2,
-                                                   origin.len - (size_t)slashes - 2},
-                                      host))))
+        (origin.at &&
+         (slashes < 0 || (size_t)slashes + 2 > origin.len ||
+          !str_eq_nocase((struct str){origin.at + slashes + 2, origin.len - (size_t)slashes - 2},
+                         host))))
         return err_set(err, ERR_DENIED, "web pages of other origins may not use this API");
     return 0;
 }
@@ -388,8 +388,8 @@ on_head(void *server_arg, struct http_exchange *x)
         send_answer(e);
         return;
     }
-    snprintf(rq->base_url, sizeof(rq->base_url), "http://%.*s", (int)MIN(host_of(x).len, (size_t)100),
-             host_of(x).at);
+    snprintf(rq->base_url, sizeof(rq->base_url), "http://%.*s",
+             (int)MIN(host_of(x).len, (size_t)100), host_of(x).at);
     rq->account = str_of(api->settings->account);
     rq->region = str_of(api->settings->region);
     if (refuse_strangers(x, &err) < 0) {
@@ -523,7 +523,8 @@ gateway_new(struct api *api, struct gateway **ret, struct err *err)
         .head_ms = (unsigned)api->settings->head_ms,
         .body_ms = (unsigned)api->settings->body_ms,
         .head_bytes_max = HEAD_MAX,
-        .drain_max = 80u << 20, /* clients send a whole package before they read why it is refused */
+        .drain_max =
+            80u << 20, /* clients send a whole package before they read why it is refused */
     };
     struct gateway *g = xcalloc(1, sizeof(*g));
     int rc;

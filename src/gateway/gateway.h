@@ -1,5 +1,5 @@
-/* HTTP on one side, AWS operations on the other: routes each request to its service and operation, runs
- * it on the loop or a worker, sends the answer. Thread: loop. */
+/* HTTP on one side, AWS operations on the other: routes each request to its service and operation,
+ * runs it on the loop or a worker, sends the answer. Thread: loop. */
 #pragma once
 
 #include "api/api.h"

@@ -27,12 +27,12 @@ struct http_config {
     const char *name;         /* for logs: "gateway", "rapi" */
     unsigned connections_max; /* further ones are closed at once (and counted) */
     /* 0 for each of the next three: no deadline */
-    unsigned idle_ms;      /* a kept-alive connection without a request. 0 anywhere: no bound */
-    unsigned head_ms;      /* from the first byte of a request to the end of its headers */
-    unsigned body_ms;      /* longest time between two pieces of a body, or in which the client
-                            * takes nothing of an answer that waits for it */
-    /* Of a body that nobody wants any more (the answer is already given), so much is read and thrown
-     * away, that a client which sends all of it first still gets its answer; 0: 1 MiB. */
+    unsigned idle_ms; /* a kept-alive connection without a request. 0 anywhere: no bound */
+    unsigned head_ms; /* from the first byte of a request to the end of its headers */
+    unsigned body_ms; /* longest time between two pieces of a body, or in which the client
+                       * takes nothing of an answer that waits for it */
+    /* Of a body that nobody wants any more (the answer is already given), so much is read and
+     * thrown away, that a client which sends all of it first still gets its answer; 0: 1 MiB. */
     uint64_t drain_max;
     size_t head_bytes_max; /* request line + headers; over it: 431. 0: 64 KiB */
     /* What a client that ends its sending side while it awaits the answer means. HTTP allows it to

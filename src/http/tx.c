@@ -163,7 +163,8 @@ may_keep(const struct conn *c)
     if (!c->keep || c->server->quiescing || c->eof || c->closing || c->rx == RX_CLOSED)
         return false;
     if (c->rx == RX_BODY && !c->x->streaming)
-        return !c->continue_due && !c->chunked && c->body_left + c->drained <= c->server->config.drain_max;
+        return !c->continue_due && !c->chunked &&
+               c->body_left + c->drained <= c->server->config.drain_max;
     return true;
 }
 

@@ -8,8 +8,8 @@
  *   BUSY, LATE_INIT ─timeout, exit, broken→ RESET → EMPTY       (/tmp survives)
  *   any → GOING → freed in on_gone()
  *
- * A failed INIT is nobody's error yet: the runtime gets a second try inside the invocation that comes
- * next, on that invocation's time ("suppressed init"); what fails there is answered.
+ * A failed INIT is nobody's error yet: the runtime gets a second try inside the invocation that
+ * comes next, on that invocation's time ("suppressed init"); what fails there is answered.
  *
  * Surprises: the answer, the exit of the process and its last log bytes reach us through three
  * different fds in any order, so the log pipes are drained before anything is reported. */
@@ -68,7 +68,8 @@ static const char *
 classify_exit(const struct environment *env, const struct sandbox_exit *how, char text[240])
 {
     if (how->why && env->fn->runtime.info->family == RUNTIME_PROVIDED) {
-        snprintf(text, 240, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
+        snprintf(text, 240,
+                 "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]");
         return "Runtime.InvalidEntrypoint";
     }
     if (how->why) /* an interpreter that was there when we looked */
@@ -77,7 +78,8 @@ classify_exit(const struct environment *env, const struct sandbox_exit *how, cha
     return how->oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
 }
 
-/* The invocation is over: its last lines, its answer if still owed, then the environment is free. */
+/* The invocation is over: its last lines, its answer if still owed, then the environment is free.
+ */
 static void
 finish(struct environment *env, const char *status)
 {
@@ -199,8 +201,8 @@ start_runtime(struct environment *env, struct err *err)
 
 /* ---- the runtime is done for ---- */
 
-/* An invocation is told what its function did, or that we failed. The kinds of errors in between mean
- * something else to its caller: NOT_FOUND a function, THROTTLED a limit. */
+/* An invocation is told what its function did, or that we failed. The kinds of errors in between
+ * mean something else to its caller: NOT_FOUND a function, THROTTLED a limit. */
 static struct err
 as_ours(const struct err *why)
 {
@@ -224,7 +226,8 @@ reset(struct environment *env)
     timer_stop(&env->deadline);
     if (!env->alive) {
         env->state = ENV_EMPTY;
-        (void)sandbox_kill(env->sandbox, &err); /* its children; failing, they die with the sandbox */
+        (void)sandbox_kill(env->sandbox,
+                           &err); /* its children; failing, they die with the sandbox */
         place_free(env);
         return;
     }
@@ -358,14 +361,16 @@ on_broken(void *arg, const char *why)
     struct environment *env = arg;
     struct err err = {0};
 
-    log_event(LOG_environment_reset, "fn=%.*s why=\"%s\"", STR_FMT(env->fn ? env->fn->name : STR("-")),
-              why);
-    if (env->state == ENV_IDLE) { /* user code may write there at any time: nothing may be given to it */
+    log_event(LOG_environment_reset, "fn=%.*s why=\"%s\"",
+              STR_FMT(env->fn ? env->fn->name : STR("-")), why);
+    if (env->state ==
+        ENV_IDLE) { /* user code may write there at any time: nothing may be given to it */
         place_unidle(env);
         reset(env);
         return;
     }
-    if (sandbox_kill(env->sandbox, &err) < 0) /* else its exit is reported and answered as any other */
+    if (sandbox_kill(env->sandbox, &err) <
+        0) /* else its exit is reported and answered as any other */
         environment_destroy(env, &err);
 }
 
@@ -393,7 +398,8 @@ on_deadline(struct timer *t)
 
     if (env->state == ENV_POOLED || env->state == ENV_ASSIGNING || env->state == ENV_RESET) {
         err_set(&err, ERR_INTERNAL, "nothing came of a sandbox within %s",
-                env->state == ENV_RESET ? "the time to kill what ran in it" : "the time to start it");
+                env->state == ENV_RESET ? "the time to kill what ran in it"
+                                        : "the time to start it");
         log_event(LOG_sandbox_failed, "why=\"%s\", taking it down", err.text);
         environment_destroy(env, env->state == ENV_RESET ? NULL : &err);
         return;
@@ -467,8 +473,8 @@ environment_rest(struct environment *env)
     const struct settings *s = env->invoker->c.settings;
 
     env->idle_since_us = loop_now_us(env->invoker->c.loop);
-    timer_set(env->invoker->c.loop, &env->idle,
-              (uint64_t)MIN(s->freeze_ms, s->reclaim_ms) * 1000, on_idle_due);
+    timer_set(env->invoker->c.loop, &env->idle, (uint64_t)MIN(s->freeze_ms, s->reclaim_ms) * 1000,
+              on_idle_due);
 }
 
 static int
@@ -582,7 +588,8 @@ on_exit_process(void *arg, const struct sandbox_exit *how)
     }
     env->alive = false;
     type = classify_exit(env, how, what);
-    log_event(LOG_runtime_exit, "fn=%.*s how=\"%s\" oom=%d", STR_FMT(env->fn->name), what, how->oom);
+    log_event(LOG_runtime_exit, "fn=%.*s how=\"%s\" oom=%d", STR_FMT(env->fn->name), what,
+              how->oom);
     switch (env->state) {
     case ENV_BUILDING:
     case ENV_INIT:
@@ -658,7 +665,7 @@ generic_gone(struct environment *env, const struct err *why)
 {
     struct invoker *v = env->invoker;
 
-    if (env->state == ENV_POOLED) /* by itself: nobody destroyed it */
+    if (env->state == ENV_POOLED)                             /* by itself: nobody destroyed it */
         pool_lost(env, !why || why->kind != ERR_UNAVAILABLE); /* a lost spawner is not its fault */
     if (why)
         log_event(LOG_sandbox_failed, "step=pool why=\"%s\"", why->text);
@@ -685,7 +692,8 @@ on_gone(void *arg, const struct err *why)
 
             invocation_tell(env->inv, &ours);
         } else { /* its init was killed from outside: to the caller, the runtime was */
-            set_platform_error(env->inv, "Runtime.ExitError", "Runtime exited with error: signal: killed");
+            set_platform_error(env->inv, "Runtime.ExitError",
+                               "Runtime exited with error: signal: killed");
         }
         env->inv->answered = true;
     }
@@ -747,7 +755,8 @@ spec_of(const struct function *fn)
     };
 
     memcpy(spec.package, fn->package, sizeof(spec.package));
-    (void)str_copy(spec.runtime, sizeof(spec.runtime), str_of(fn->runtime.folder)); /* ours, short */
+    (void)str_copy(spec.runtime, sizeof(spec.runtime),
+                   str_of(fn->runtime.folder)); /* ours, short */
     return spec;
 }
 
@@ -788,8 +797,8 @@ belong(struct environment *env, struct function *fn)
     name_log_stream(env);
     report_init_start(env);
     init_begins(env);
-    timer_set(fn->invoker->c.loop, &env->deadline, (uint64_t)fn->invoker->c.settings->init_ms * 1000,
-              on_deadline);
+    timer_set(fn->invoker->c.loop, &env->deadline,
+              (uint64_t)fn->invoker->c.settings->init_ms * 1000, on_deadline);
 }
 
 struct environment *

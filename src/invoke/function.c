@@ -1,6 +1,6 @@
-/* The invoke path's cache of function versions. A version is loaded once, on a worker, from its row in
- * the store, and never changes afterwards: an update makes a new object, the old one is `stale` and
- * goes when its last invocation is done. */
+/* The invoke path's cache of function versions. A version is loaded once, on a worker, from its row
+ * in the store, and never changes afterwards: an update makes a new object, the old one is `stale`
+ * and goes when its last invocation is done. */
 #include "invoke/internal.h"
 #include "base/log.h"
 #include "gen/lambda.h"
@@ -88,7 +88,8 @@ fill(struct function *fn, const struct function_row *row, struct err *err)
         return err_set(err, ERR_INTERNAL, "function %.*s has no code package", STR_FMT(fn->name));
     rc = runtime_resolve(fn->runtime_id, &fn->runtime, err);
     if (rc < 0 && err->kind != ERR_UNAVAILABLE)
-        err->wire = AWS_LAMBDA_INVALID_RUNTIME_EXCEPTION; /* the text names the package to install */
+        err->wire =
+            AWS_LAMBDA_INVALID_RUNTIME_EXCEPTION; /* the text names the package to install */
     if (rc < 0)
         return rc;
     if (!fn->runtime.exact && fn->runtime.note[0])
@@ -147,7 +148,7 @@ work_loaded(struct work *w)
         fn->state = FN_READY;
         place_pump(fn);
         pool_prepare(fn->invoker, &fn->runtime); /* after: who waits already comes first */
-        function_unref(fn); /* the loading's own */
+        function_unref(fn);                      /* the loading's own */
         return;
     }
     fn->state = FN_BROKEN;
@@ -224,7 +225,7 @@ function_forget(struct invoker *v, struct str account, struct str region, struct
 {
     struct function *fn, *next;
 
-    HASH_ITER(hh, v->functions, fn, next) {
+    HASH_ITER (hh, v->functions, fn, next) {
         if (str_eq(fn->name, name) && str_eq(fn->region, region) && str_eq(fn->account, account))
             forget(v, fn);
     }

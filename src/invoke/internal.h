@@ -41,12 +41,13 @@ struct function {
     uint64_t timeout_ms;
     char package[SHA256_HEX_LEN + 1];
     struct runtime_choice runtime;
-    struct runtime_env env; /* template; the log stream and credentials are each environment's own */
+    struct runtime_env
+        env; /* template; the log stream and credentials are each environment's own */
 
     struct environment *idle; /* newest first: the hottest is reused */
     struct invocation *waiters, *waiters_tail;
     unsigned waiting, starting, environments;
-    unsigned ending; /* environments that have answered and are about to ask for the next one */
+    unsigned ending;    /* environments that have answered and are about to ask for the next one */
     struct timer hurry; /* how long a waiter relies on those */
     bool hurried;
     unsigned lost; /* environments that went while they were made, since one was ready */
@@ -69,7 +70,7 @@ void function_forget(struct invoker *v, struct str account, struct str region, s
 struct invocation {
     struct function *fn; /* a reference */
     struct environment *env;
-    struct invocation *next; /* among the function's waiters */
+    struct invocation *next;                /* among the function's waiters */
     struct invocation *all_prev, *all_next; /* in invoker->invocations */
     struct timer queue_timer;
     void (*on_done)(void *arg, const struct invoke_result *result); /* NULL once called */
@@ -127,10 +128,10 @@ struct environment {
     uint64_t idle_since_us;
     uint64_t init_started_us, init_us; /* init_us: told in the first REPORT, then 0 */
     bool frozen, alive;                /* alive: a runtime process is there */
-    bool starting;      /* counted in fn->starting */
-    bool ending;        /* counted in fn->ending */
-    struct err failure; /* why it could not be built */
-    char *init_error_body; /* what the runtime said of its failed init */
+    bool starting;                     /* counted in fn->starting */
+    bool ending;                       /* counted in fn->ending */
+    struct err failure;                /* why it could not be built */
+    char *init_error_body;             /* what the runtime said of its failed init */
     char init_error_type[64];
     char log_stream[128];
     /* in fn->idle, or pool->ready */

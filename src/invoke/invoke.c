@@ -1,9 +1,10 @@
 /* Admission and placement.
  *
- * An invocation takes the most recently used idle environment of its version: one hot environment is
- * faster than many lukewarm ones, and the others get old enough to be reclaimed. Without an idle one it
- * waits, and a new environment is started for it; whichever becomes free first serves the first in line.
- * When the machine is full, the least recently used idle environment of anybody makes room.
+ * An invocation takes the most recently used idle environment of its version: one hot environment
+ * is faster than many lukewarm ones, and the others get old enough to be reclaimed. Without an idle
+ * one it waits, and a new environment is started for it; whichever becomes free first serves the
+ * first in line. When the machine is full, the least recently used idle environment of anybody
+ * makes room.
  *
  * Bounds: the account's concurrency (running and waiting together, 429 above), the machine's
  * environments (bounded wait, then 429), the memory floor. */
@@ -380,9 +381,9 @@ fail_waiters(struct function *fn, const struct err *why)
     }
 }
 
-/* A client that calls again at once is often faster than a runtime that still has to ask for its next
- * invocation: a moment's patience saves an environment. Not more, for the runtime may as well go on
- * working after its answer. */
+/* A client that calls again at once is often faster than a runtime that still has to ask for its
+ * next invocation: a moment's patience saves an environment. Not more, for the runtime may as well
+ * go on working after its answer. */
 enum { HURRY_AFTER_US = 5000 };
 
 static void
@@ -571,7 +572,7 @@ invoker_free(struct invoker *v)
 
     if (!v)
         return;
-    HASH_ITER(hh, v->functions, fn, next) {
+    HASH_ITER (hh, v->functions, fn, next) {
         HASH_DEL(v->functions, fn);
         if (fn->refs == 1) /* after a grace that ran out, the rest is the process's end */
             function_unref(fn);

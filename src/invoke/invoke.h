@@ -1,6 +1,6 @@
-/* Running functions: find the version, admit, place on an environment, deliver, report. Every source of
- * events (the API today; queues, URLs, schedules later) is a caller of invoke_start() and knows nothing
- * of sandboxes.
+/* Running functions: find the version, admit, place on an environment, deliver, report. Every
+ * source of events (the API today; queues, URLs, schedules later) is a caller of invoke_start() and
+ * knows nothing of sandboxes.
  *
  * Thread: loop. */
 #pragma once
@@ -23,7 +23,7 @@ struct invoke_request {
     uint32_t version;        /* 0: $LATEST */
     struct str function_arn; /* as invoked, with the qualifier if there was one */
     const char *request_id;
-    struct str payload;      /* valid JSON */
+    struct str payload;        /* valid JSON */
     struct str client_context; /* JSON, or absent */
     struct str trace_id;       /* absent: made here */
     bool want_tail;
@@ -44,11 +44,12 @@ struct invoke_result {
 void invoke_start(struct invoker *v, const struct invoke_request *in,
                   void (*on_done)(void *arg, const struct invoke_result *result), void *arg);
 
-/* The store's rows of this function changed: later invocations see them; environments of the old ones
- * finish what they run and go. */
+/* The store's rows of this function changed: later invocations see them; environments of the old
+ * ones finish what they run and go. */
 void invoke_forget(struct invoker *v, struct str account, struct str region, struct str name);
 
-/* It is likely to be invoked soon: load it, and have a generic environment ready for its runtime. */
+/* It is likely to be invoked soon: load it, and have a generic environment ready for its runtime.
+ */
 void invoke_prepare(struct invoker *v, struct str account, struct str region, struct str name,
                     uint32_t version);
 
@@ -66,8 +67,8 @@ struct invoker_config {
 struct invoker *invoker_new(const struct invoker_config *config);
 /* The spawner is able (again) / lost all sandboxes. */
 void invoker_spawner_ready(struct invoker *v);
-/* Refuse new invocations; `idle(arg)` once none runs and every environment is gone. Running ones get
- * up to grace_ms, then they fail. */
+/* Refuse new invocations; `idle(arg)` once none runs and every environment is gone. Running ones
+ * get up to grace_ms, then they fail. */
 void invoker_stop(struct invoker *v, uint64_t grace_ms, void (*idle)(void *arg), void *arg);
 void invoker_free(struct invoker *v); /* after `idle` */
 

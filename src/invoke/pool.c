@@ -1,26 +1,31 @@
-/* Generic environments, made ahead: a sandbox without code and, for managed runtimes, an interpreter
- * that has its bootstrap loaded and waits to be told which function it is. What is slow about a cold
- * start (namespaces, control groups, starting an interpreter) then lies off the path of the request;
- * what is left is mounting the code and importing the handler.
+/* Generic environments, made ahead: a sandbox without code and, for managed runtimes, an
+ * interpreter that has its bootstrap loaded and waits to be told which function it is. What is slow
+ * about a cold start (namespaces, control groups, starting an interpreter) then lies off the path
+ * of the request; what is left is mounting the code and importing the handler.
  *
  * One pool per interpreter, made when the first function that needs it is loaded. Its size follows
- * demand: it grows with the environments taken in a second, and shrinks back to `pool_min` when none
- * are. It is refilled a moment after something was taken, so that building does not compete with the
- * invocation that emptied it. Under memory pressure pools go first: they serve nobody yet.
+ * demand: it grows with the environments taken in a second, and shrinks back to `pool_min` when
+ * none are. It is refilled a moment after something was taken, so that building does not compete
+ * with the invocation that emptied it. Under memory pressure pools go first: they serve nobody yet.
  *
- * A function whose own variables must be there when its interpreter starts (NODE_OPTIONS, LD_PRELOAD …)
- * cannot use a generic one and is started in place. */
+ * A function whose own variables must be there when its interpreter starts (NODE_OPTIONS,
+ * LD_PRELOAD …) cannot use a generic one and is started in place. */
 #include "invoke/internal.h"
 #include "base/log.h"
 
-enum { REFILL_AFTER_US = 5000, TICK_US = 1000000, BUILDING_MAX = 4, FAILURES_MAX = 5, REST_TICKS = 60 };
+enum {
+    REFILL_AFTER_US = 5000,
+    TICK_US = 1000000,
+    BUILDING_MAX = 4,
+    FAILURES_MAX = 5,
+    REST_TICKS = 60
+};
 
 /* Read by the dynamic linker, the C library or an interpreter before our bootstrap gets a word. */
-static const char *const early_prefixes[] = {"LD_",     "NODE_",  "PYTHON",  "MALLOC_", "GLIBC_",
-                                             "GCONV_",  "LC_",    "UV_",     "V8_",     "OPENSSL_",
-                                             "SSL_",    "RUBY",   "GEM_",    "JAVA_",   "LANG",
-                                             "TZ",      "RES_",   "LOCPATH", "NLSPATH", "HOSTALIASES",
-                                             "TMPDIR",  "PATH",   "HOME"};
+static const char *const early_prefixes[] = {
+    "LD_",  "NODE_",    "PYTHON",  "MALLOC_",     "GLIBC_", "GCONV_", "LC_",  "UV_",
+    "V8_",  "OPENSSL_", "SSL_",    "RUBY",        "GEM_",   "JAVA_",  "LANG", "TZ",
+    "RES_", "LOCPATH",  "NLSPATH", "HOSTALIASES", "TMPDIR", "PATH",   "HOME"};
 
 static bool
 starts_in_place(const struct function *fn)
@@ -82,7 +87,7 @@ on_tick(struct timer *t)
     struct invoker *v = CONTAINER_OF(t, struct invoker, pool_tick);
     struct pool *p, *next;
 
-    HASH_ITER(hh, v->pools, p, next) {
+    HASH_ITER (hh, v->pools, p, next) {
         unsigned demand = 2 * p->taken;
 
         p->taken = 0;
@@ -191,7 +196,8 @@ pool_lost(struct environment *env, bool failed)
     else
         p->building--;
     if (failed && ++p->failures == FAILURES_MAX)
-        log_event(LOG_sandbox_failed, "step=pool runtime=%s why=\"%d in a row failed\", going on without",
+        log_event(LOG_sandbox_failed,
+                  "step=pool runtime=%s why=\"%d in a row failed\", going on without",
                   p->runtime.interpreter, FAILURES_MAX);
 }
 
@@ -200,7 +206,7 @@ pool_make_room(struct invoker *v)
 {
     struct pool *p, *next;
 
-    HASH_ITER(hh, v->pools, p, next) {
+    HASH_ITER (hh, v->pools, p, next) {
         if (p->ready) {
             p->target = 0;
             environment_destroy(p->ready, NULL);
@@ -226,7 +232,7 @@ pools_stop(struct invoker *v)
     struct pool *p, *next;
 
     timer_stop(&v->pool_tick);
-    HASH_ITER(hh, v->pools, p, next) {
+    HASH_ITER (hh, v->pools, p, next) {
         timer_stop(&p->refill);
         while (p->ready)
             environment_destroy(p->ready, NULL);
@@ -239,7 +245,7 @@ pools_free(struct invoker *v)
     struct pool *p, *next;
 
     timer_stop(&v->pool_tick);
-    HASH_ITER(hh, v->pools, p, next) {
+    HASH_ITER (hh, v->pools, p, next) {
         timer_stop(&p->refill);
         HASH_DEL(v->pools, p);
         free(p->key);

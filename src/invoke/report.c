@@ -1,5 +1,5 @@
-/* The platform's own lines in a function's log, exactly as AWS writes them (execution.md section 9).
- * They belong to the environment's stream, and to the tail of the invocation that runs. */
+/* The platform's own lines in a function's log, exactly as AWS writes them (execution.md section
+ * 9). They belong to the environment's stream, and to the tail of the invocation that runs. */
 #include "invoke/internal.h"
 #include <math.h>
 #include <stdarg.h>
@@ -25,8 +25,7 @@ report_line(struct environment *env, int64_t time_ms, struct str text)
         buf_shift(&inv->tail, inv->tail.len - TAIL_MAX);
 }
 
-static void
-line(struct environment *env, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void line(struct environment *env, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void
 line(struct environment *env, const char *fmt, ...)
@@ -47,7 +46,8 @@ report_init_start(struct environment *env)
 {
     const struct runtime_choice *rt = &env->fn->runtime;
 
-    line(env, "INIT_START Runtime Version: %s\tRuntime Version ARN: arn:aws:lambda:%.*s::runtime:%s",
+    line(env,
+         "INIT_START Runtime Version: %s\tRuntime Version ARN: arn:aws:lambda:%.*s::runtime:%s",
          rt->version_label, STR_FMT(env->fn->region), rt->version_sha256);
 }
 

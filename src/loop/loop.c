@@ -157,8 +157,7 @@ heap_down(struct loop *loop, size_t at)
 
         if (child >= loop->heap_len)
             break;
-        if (child + 1 < loop->heap_len &&
-            loop->heap[child + 1]->due_us < loop->heap[child]->due_us)
+        if (child + 1 < loop->heap_len && loop->heap[child + 1]->due_us < loop->heap[child]->due_us)
             child++;
         if (loop->heap[child]->due_us >= t->due_us)
             break;

@@ -81,9 +81,9 @@ get_be32(const char *at)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* User code writes the timestamps too. The store refuses a batch with an impossible time or too many
- * different days in it, and a batch holds other functions' lines as well: so a frame's time counts
- * only near the present. A record may have waited in the pipe of a frozen environment. */
+/* User code writes the timestamps too. The store refuses a batch with an impossible time or too
+ * many different days in it, and a batch holds other functions' lines as well: so a frame's time
+ * counts only near the present. A record may have waited in the pipe of a frozen environment. */
 static int64_t
 frame_time(uint32_t type, const char *at, int64_t now_ms)
 {

@@ -1,5 +1,6 @@
-/* Two batches: one is filled, the other is being written. The texts of a batch lie in one buffer, the
- * entries point into it by offset until the batch is sealed (the buffer moves while it grows). */
+/* Two batches: one is filled, the other is being written. The texts of a batch lie in one buffer,
+ * the entries point into it by offset until the batch is sealed (the buffer moves while it grows).
+ */
 #include "observe/log_writer.h"
 #include "base/buf.h"
 #include "base/log.h"
@@ -11,7 +12,7 @@ struct batch {
     struct entry {
         size_t account, region, group, stream, message; /* offsets of (length, bytes) */
         int64_t time_ms;
-    } *entries;
+    } * entries;
     size_t len, cap;
     uint64_t dropped;
 };
@@ -142,7 +143,8 @@ start_write(struct log_writer *l)
     l->last_stream = SIZE_MAX;
     l->busy = true;
     if (loop_work(l->loop, &l->work, &err) < 0) {
-        struct batch back = l->filling; /* the workers are overrun: keep it, the timer tries again */
+        struct batch back =
+            l->filling; /* the workers are overrun: keep it, the timer tries again */
 
         l->busy = false;
         l->filling = l->writing;
@@ -187,7 +189,7 @@ drop(struct log_writer *l)
 
 void
 log_writer_add(struct log_writer *l, struct str account, struct str region, struct str group,
-           struct str stream, int64_t time_ms, struct str message)
+               struct str stream, int64_t time_ms, struct str message)
 {
     struct batch *b = &l->filling;
     size_t mark = b->text.len;
@@ -212,11 +214,10 @@ log_writer_add(struct log_writer *l, struct str account, struct str region, stru
         l->last_stream = put_text(b, stream);
     }
     e = &b->entries[b->len];
-    *e = (struct entry){l->last_account, l->last_region,        l->last_group,
+    *e = (struct entry){l->last_account, l->last_region,       l->last_group,
                         l->last_stream,  put_text(b, message), time_ms};
     if (e->account == SIZE_MAX || e->region == SIZE_MAX || e->group == SIZE_MAX ||
-        e->stream == SIZE_MAX || e->message == SIZE_MAX ||
-        b->text.len > b->text.max - NOTE_BYTES) {
+        e->stream == SIZE_MAX || e->message == SIZE_MAX || b->text.len > b->text.max - NOTE_BYTES) {
         b->text.len = mark;
         l->last_stream = SIZE_MAX;
         drop(l);

@@ -11,10 +11,10 @@
 struct log_writer;
 
 struct log_writer *log_writer_new(struct loop *loop, struct store *store, size_t buffer_max_bytes,
-                      uint64_t flush_ms);
+                                  uint64_t flush_ms);
 /* One event of a stream; everything is copied. */
 void log_writer_add(struct log_writer *l, struct str account, struct str region, struct str group,
-                struct str stream, int64_t time_ms, struct str message);
+                    struct str stream, int64_t time_ms, struct str message);
 /* Hand what is collected to the store now; `done(arg)` on the loop once all of it was written (at
  * once when there is nothing). */
 void log_writer_flush(struct log_writer *l, void (*done)(void *arg), void *arg);

@@ -1,6 +1,6 @@
-/* The Runtime API over frames: see docs/PROTOCOL.md section 1 for the bytes. One non-blocking stream
- * socket; what does not fit the socket's buffer waits in rt->out. The peer is user code: every length
- * is checked against the bytes that are there, and any violation is final. */
+/* The Runtime API over frames: see docs/PROTOCOL.md section 1 for the bytes. One non-blocking
+ * stream socket; what does not fit the socket's buffer waits in rt->out. The peer is user code:
+ * every length is checked against the bytes that are there, and any violation is final. */
 #include "rapi/rapi_internal.h"
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -117,8 +117,8 @@ flush_out(struct rapi_runtime *rt)
 }
 
 /* Frames in rt->in, as many as are whole. A callback may stop or restart the runtime: then the
- * socket is another one, and what was left in the buffer is gone. The bytes are held here meanwhile,
- * since a callback may rely on what it was given until it returns. */
+ * socket is another one, and what was left in the buffer is gone. The bytes are held here
+ * meanwhile, since a callback may rely on what it was given until it returns. */
 static void
 parse_in(struct rapi_runtime *rt)
 {
@@ -219,9 +219,8 @@ void
 rapi_frames_deliver(struct rapi_runtime *rt)
 {
     const struct rapi_invocation *inv = rt->inv;
-    const struct str fields[] = {str_of(inv->request_id), inv->function_arn,
-                                 inv->trace_id,           inv->client_context,
-                                 inv->cognito_identity,   inv->tenant_id};
+    const struct str fields[] = {str_of(inv->request_id), inv->function_arn,     inv->trace_id,
+                                 inv->client_context,     inv->cognito_identity, inv->tenant_id};
     size_t len = HEADER + 8;
     char head[4096], *at = head;
     struct iovec iov[2];

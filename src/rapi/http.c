@@ -1,7 +1,7 @@
 /* The Runtime API over HTTP. A connection's tag is its runtime, set when it was accepted from the
- * listener inside that sandbox. Everything here comes from user code and may be hostile: connections
- * per runtime, bodies and header values are bounded, and only the one exchange that answers the
- * current invocation may buffer a body. */
+ * listener inside that sandbox. Everything here comes from user code and may be hostile:
+ * connections per runtime, bodies and header values are bounded, and only the one exchange that
+ * answers the current invocation may buffer a body. */
 #include "rapi/rapi_internal.h"
 #include "base/log.h"
 #include <fcntl.h>
@@ -144,8 +144,9 @@ begin_post(struct rapi_runtime *rt, struct http_exchange *x, enum rapi_call call
     post->streaming = call == RAPI_CALL_RESPONSE && str_eq_nocase(mode, STR("streaming"));
     if (rt->inv)
         (void)str_copy(post->request_id, sizeof(post->request_id), str_of(rt->inv->request_id));
-    (void)str_copy(post->type, sizeof(post->type),
-                   http_header_get(x, "Lambda-Runtime-Function-Error-Type")); /* too long: unknown */
+    (void)str_copy(
+        post->type, sizeof(post->type),
+        http_header_get(x, "Lambda-Runtime-Function-Error-Type")); /* too long: unknown */
     (void)str_copy(post->content_type, sizeof(post->content_type),
                    http_header_get(x, "Content-Type"));
     http_set_arg(x, post);
@@ -196,9 +197,8 @@ on_body(void *server_arg, struct http_exchange *x, struct str piece)
 static bool
 still_allowed(const struct rapi_runtime *rt, const struct post *post)
 {
-    return rapi_allowed(rt, post->call) &&
-           (post->call == RAPI_CALL_INIT_ERROR ||
-            str_is(str_of(post->request_id), rt->inv->request_id));
+    return rapi_allowed(rt, post->call) && (post->call == RAPI_CALL_INIT_ERROR ||
+                                            str_is(str_of(post->request_id), rt->inv->request_id));
 }
 
 /* A streamed answer that is collected for a buffered caller may still end in an error, told by
@@ -289,8 +289,8 @@ on_gone(void *server_arg, struct http_exchange *x, bool sent)
         rt->answering = NULL;
     if (!post)
         return;
-    /* A stream that was cut off can't be sent again; anything else the runtime may repeat. (When the
-     * runtime was stopped, nothing is allowed any more.) */
+    /* A stream that was cut off can't be sent again; anything else the runtime may repeat. (When
+     * the runtime was stopped, nothing is allowed any more.) */
     if (post->streaming && still_allowed(rt, post))
         rapi_error(rt, STR("Runtime.TruncatedResponse"), STR_NULL);
     buf_done(&post->body);
@@ -364,7 +364,7 @@ rapi_http_new(struct rapi *r, unsigned connections_max, struct err *err)
         .body_ms = 0,
         .head_bytes_max = 32768,
         .drain_max = 16u << 20, /* an answer over the limit is sent whole before its 413 is read */
-        .eof_is_gone = true, /* its `next` must not swallow an invocation */
+        .eof_is_gone = true,    /* its `next` must not swallow an invocation */
     };
 
     return http_server_new(r->loop, &config, &handlers, r, &r->http, err);

@@ -51,11 +51,11 @@ int rapi_runtime_listen(struct rapi_runtime *rt, int listener_fd, struct err *er
 /* A new runtime process is about to start: state Started, old connections are closed. With
  * `ret_frames_fd` a socketpair is made; the caller closes that end after handing it over. */
 int rapi_runtime_start(struct rapi_runtime *rt, int *ret_frames_fd, struct err *err);
-/* The same for a generic process that does not know its function yet: nothing is allowed it but to say
- * that it is prepared. */
+/* The same for a generic process that does not know its function yet: nothing is allowed it but to
+ * say that it is prepared. */
 int rapi_runtime_prestart(struct rapi_runtime *rt, int *ret_frames_fd, struct err *err);
-/* Tell a prepared one its environment ("NAME=VALUE", NULL-terminated, the whole of it); state Started.
- * Errors: TOO_LARGE; UNAVAILABLE: it died, or broke the protocol, meanwhile. */
+/* Tell a prepared one its environment ("NAME=VALUE", NULL-terminated, the whole of it); state
+ * Started. Errors: TOO_LARGE; UNAVAILABLE: it died, or broke the protocol, meanwhile. */
 int rapi_runtime_assign(struct rapi_runtime *rt, char *const envp[], struct err *err);
 /* The process is gone or going: forget its connections and its invocation. */
 void rapi_runtime_stop(struct rapi_runtime *rt);

@@ -17,7 +17,7 @@ enum {
     SLOTS_MAX = 4094,      /* instances on one machine */
     RUNTIME_API_PORT = 9001,
     TMP_INODES_PER_MB = 256,
-    TMP_MB_GENERIC = 512, /* of a sandbox that has no function yet */
+    TMP_MB_GENERIC = 512,  /* of a sandbox that has no function yet */
     ARGS_MAX = 64,         /* argv of a runtime, and */
     ENVS_MAX = 1024,       /* its environment, with */
     BLOB_MAX = 256 * 1024, /* all their bytes; the user's own variables have 4 KiB */

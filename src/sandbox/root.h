@@ -78,8 +78,9 @@ struct sandbox_mounts {
 int sandbox_mounts_make(const struct template *t, const struct sandbox_spec *spec, uint32_t id,
                         uint32_t uid, struct sandbox_mounts *ret, struct err *err);
 void sandbox_mounts_done(struct sandbox_mounts *m);
-/* Mount a function's code (and layers) in a generic sandbox, whose pid 1 is `pid`, and give its /tmp
- * the right size. An error with sys ENOTRECOVERABLE leaves the worker in the wrong namespace: end. */
+/* Mount a function's code (and layers) in a generic sandbox, whose pid 1 is `pid`, and give its
+ * /tmp the right size. An error with sys ENOTRECOVERABLE leaves the worker in the wrong namespace:
+ * end. */
 int sandbox_mounts_add(const struct template *t, const struct sandbox_spec *spec, pid_t pid,
                        struct err *err);
 

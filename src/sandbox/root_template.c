@@ -116,8 +116,8 @@ clone_tree(int dir_fd, const char *path, uint64_t attrs, bool recursive, int *re
     return 0;
 }
 
-/* As clone_tree, of a folder that itself is no link: the one above it belongs to the daemon's user, who
- * must not have us show sandboxes any other. */
+/* As clone_tree, of a folder that itself is no link: the one above it belongs to the daemon's user,
+ * who must not have us show sandboxes any other. */
 static int
 clone_folder(const char *path, uint64_t attrs, int *ret, struct err *err)
 {
@@ -633,9 +633,10 @@ sandbox_mounts_done(struct sandbox_mounts *m)
             (void)close(TAKE_FD(*fds[i]));
 }
 
-/* Whether we stand in a finished sandbox. A daemon that says ASSIGN right after CREATE may find init still
- * in the worker's own mount namespace, or in the template, where a mount would show in every sandbox to
- * come. Neither of those has a /proc; init mounts it in its own namespace, after all else. */
+/* Whether we stand in a finished sandbox. A daemon that says ASSIGN right after CREATE may find
+ * init still in the worker's own mount namespace, or in the template, where a mount would show in
+ * every sandbox to come. Neither of those has a /proc; init mounts it in its own namespace, after
+ * all else. */
 static bool
 in_sandbox(void)
 {
@@ -645,9 +646,9 @@ in_sandbox(void)
            (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-/* The daemon decides what runs in a generic sandbox before this, so the sandbox may be hostile. Its root
- * and mount points are read-only and of our making, and nothing in it can mount: the paths below lead
- * nowhere else. Nor can it reach us: we stay in our pid namespace, with our uid. */
+/* The daemon decides what runs in a generic sandbox before this, so the sandbox may be hostile. Its
+ * root and mount points are read-only and of our making, and nothing in it can mount: the paths
+ * below lead nowhere else. Nor can it reach us: we stay in our pid namespace, with our uid. */
 int
 sandbox_mounts_add(const struct template *t, const struct sandbox_spec *spec, pid_t pid,
                    struct err *err)

@@ -89,9 +89,8 @@ root_create(struct worker *w, const struct spawner_request *rq, int *fds, struct
         reply.type = WORKER_FAILED;
         return send_answer(w, &reply, NULL, 0, err);
     }
-    *e = (struct entry){.state = SANDBOX_LIVE,
-                        .pid = made.pid,
-                        .generic = sandbox_spec_generic(&rq->spec)};
+    *e = (struct entry){
+        .state = SANDBOX_LIVE, .pid = made.pid, .generic = sandbox_spec_generic(&rq->spec)};
     for (size_t i = 0; i < SANDBOX_FDS_LEN; i++)
         if (made.cgroup_fds[i] >= 0) {
             reply.fds |= 1u << i;

@@ -16,10 +16,10 @@ struct sandbox;
 enum { SANDBOX_LAYERS_MAX = 5, SANDBOX_RUNTIME_NAME_MAX = 31 };
 
 struct sandbox_spec {
-    uint32_t memory_mb;      /* memory limit of all processes together, init included */
-    uint32_t tmp_mb;         /* size of /tmp */
-    uint32_t pids_max;       /* processes and threads */
-    uint32_t cpu_permille;   /* CPU quota in 1/1000 of a core; 0: none (during init) */
+    uint32_t memory_mb;    /* memory limit of all processes together, init included */
+    uint32_t tmp_mb;       /* size of /tmp */
+    uint32_t pids_max;     /* processes and threads */
+    uint32_t cpu_permille; /* CPU quota in 1/1000 of a core; 0: none (during init) */
     /* Code trees are named by the SHA-256 of their package: root opens them itself beneath the
      * package folder, so a path never crosses the barrier. */
     char package[SHA256_HEX_LEN + 1]; /* mounted read-only at /var/task; empty: a generic sandbox */
@@ -32,9 +32,9 @@ struct sandbox_spec {
 
 /* How a runtime (or the whole sandbox) came to its end. */
 struct sandbox_exit {
-    bool exited;     /* with `code`; else by `signo` */
+    bool exited; /* with `code`; else by `signo` */
     int code, signo;
-    bool oom;        /* the kernel killed for memory in this sandbox since the runtime was started */
+    bool oom; /* the kernel killed for memory in this sandbox since the runtime was started */
     /* NULL, or why it could not be executed at all (then code is 127): "execute
      * '/var/task/bootstrap': Permission denied". Valid during the callback. */
     const struct err *why;
@@ -53,7 +53,8 @@ struct sandbox_events {
     void (*on_assigned)(void *arg);
 };
 
-/* Ask for a sandbox. Errors (now): UNAVAILABLE no spawner; THROTTLED too many. Later ones: on_gone. */
+/* Ask for a sandbox. Errors (now): UNAVAILABLE no spawner; THROTTLED too many. Later ones: on_gone.
+ */
 int sandbox_new(struct spawner *sp, const struct sandbox_spec *spec,
                 const struct sandbox_events *events, void *arg, struct sandbox **ret,
                 struct err *err);
@@ -90,7 +91,7 @@ void sandbox_destroy(struct sandbox *sb);
 
 /* ---- the spawner, seen from the daemon's main ---- */
 struct spawner_events {
-    void (*on_ready)(void *arg);                        /* (again) able to make sandboxes */
+    void (*on_ready)(void *arg); /* (again) able to make sandboxes */
     /* lambent-spawner's worker died; every sandbox gets its on_gone. It is restarted and on_ready
      * follows, unless `fatal`. */
     void (*on_lost)(void *arg, bool fatal);
@@ -104,9 +105,9 @@ const struct err *spawner_why(const struct spawner *sp);
 void spawner_close(struct spawner *sp);
 
 struct spawner_config {
-    const char *program;      /* path of lambent-spawner */
-    const char *packages_dir; /* absolute: unpacked code trees, by SHA-256 */
-    const char *runtimes_dir; /* absolute: bootstraps */
+    const char *program;       /* path of lambent-spawner */
+    const char *packages_dir;  /* absolute: unpacked code trees, by SHA-256 */
+    const char *runtimes_dir;  /* absolute: bootstraps */
     const char *cgroup_parent; /* "" for our own place in each hierarchy */
     /* Environments take uids uid_base+1 … uid_base+65535; 0: a range of our own for each instance
      * on this machine, from 1879048192 up, where no distribution puts users. */

@@ -73,6 +73,7 @@ int logs_group_delete(struct store *st, struct str account, struct str region, s
                       struct err *err);
 int logs_group_retention(struct store *st, struct str account, struct str region, struct str group,
                          int64_t days, struct err *err);
-/* Drop what is past its group's retention (default_days where it has none; 0: for ever), by whole UTC days; unlink empty days. Called now and
- * then (hourly is plenty); appending goes on meanwhile. */
+/* Drop what is past its group's retention (default_days where it has none; 0: for ever), by whole
+ * UTC days; unlink empty days. Called now and then (hourly is plenty); appending goes on meanwhile.
+ */
 int logs_expire(struct store *st, int64_t now_ms, int64_t default_days, struct err *err);

@@ -1,5 +1,5 @@
-/* A function that attacks. The event names the attempts, "\"kernel\"" or "\"connect 127.0.0.1 4566\"";
- * the answer is one JSON object: what was tried → "ok", an errno's name, or a number. */
+/* A function that attacks. The event names the attempts, "\"kernel\"" or "\"connect 127.0.0.1
+ * 4566\""; the answer is one JSON object: what was tried → "ok", an errno's name, or a number. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +31,8 @@ put(const char *what, const char *fmt, ...)
 {
     va_list args;
 
-    out_len += (size_t)snprintf(out + out_len, sizeof(out) - out_len, "%s\"%s\": ", out_len > 1 ? ", " : "", what);
+    out_len += (size_t)snprintf(out + out_len, sizeof(out) - out_len,
+                                "%s\"%s\": ", out_len > 1 ? ", " : "", what);
     va_start(args, fmt);
     out_len += (size_t)vsnprintf(out + out_len, sizeof(out) - out_len, fmt, args);
     va_end(args);
@@ -80,17 +81,54 @@ static void
 files(void)
 {
     static const char *const writes[] = {
-        "/x", "/usr/x", "/usr/bin/env", "/var/task/x", "/var/task/bootstrap", "/opt/x", "/etc/x", "/etc/passwd",
-        "/etc/sbx/passwd", "/dev/x", "/run/x", "/home/x", "/var/runtime/x", "/proc/sys/kernel/core_pattern",
-        "/proc/sys/vm/overcommit_memory", "/proc/sys/net/ipv4/ip_forward", "/proc/sysrq-trigger",
-        "/proc/self/uid_map", "/proc/self/oom_score_adj", "/sys/fs/cgroup/cgroup.procs", "/dev/mem", "/dev/sda",
+        "/x",
+        "/usr/x",
+        "/usr/bin/env",
+        "/var/task/x",
+        "/var/task/bootstrap",
+        "/opt/x",
+        "/etc/x",
+        "/etc/passwd",
+        "/etc/sbx/passwd",
+        "/dev/x",
+        "/run/x",
+        "/home/x",
+        "/var/runtime/x",
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sys/vm/overcommit_memory",
+        "/proc/sys/net/ipv4/ip_forward",
+        "/proc/sysrq-trigger",
+        "/proc/self/uid_map",
+        "/proc/self/oom_score_adj",
+        "/sys/fs/cgroup/cgroup.procs",
+        "/dev/mem",
+        "/dev/sda",
         "/dev/kmsg",
     };
     static const char *const reads[] = {
-        "/etc/shadow", "/root", "/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/sysvipc/shm", "/proc/kmsg",
-        "/proc/1/environ", "/proc/1/mem", "/proc/1/maps", "/proc/1/root/etc/shadow", "/proc/1/fd/0",
-        "/proc/self/task/1/mem", "/var/lib/lambent", "/packages", "/ids-rw", "/sys/kernel", "/dev/pts", "/dev/shm",
-        "/dev/loop-control", "/dev/fuse", "/dev/kvm", "/dev/net/tun",
+        "/etc/shadow",
+        "/root",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/key-users",
+        "/proc/sysvipc/shm",
+        "/proc/kmsg",
+        "/proc/1/environ",
+        "/proc/1/mem",
+        "/proc/1/maps",
+        "/proc/1/root/etc/shadow",
+        "/proc/1/fd/0",
+        "/proc/self/task/1/mem",
+        "/var/lib/lambent",
+        "/packages",
+        "/ids-rw",
+        "/sys/kernel",
+        "/dev/pts",
+        "/dev/shm",
+        "/dev/loop-control",
+        "/dev/fuse",
+        "/dev/kvm",
+        "/dev/net/tun",
     };
 
     for (size_t i = 0; i < sizeof(writes) / sizeof(*writes); i++)
@@ -344,8 +382,10 @@ network(const char *arguments)
         connect_to(host, port);
     }
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    say("bind port 80 of our own", bind(fd, (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(80)},
-                             sizeof(struct sockaddr_in)));
+    say("bind port 80 of our own",
+        bind(fd,
+             (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(80)},
+             sizeof(struct sockaddr_in)));
     say("SO_MARK", setsockopt(fd, SOL_SOCKET, SO_MARK, &(int){1}, sizeof(int)));
     say("SO_BINDTODEVICE", setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "eth0", 5));
     say("iptables", setsockopt(fd, IPPROTO_IP, 64, out + 60000, 100));
@@ -462,7 +502,8 @@ log_flood(long mb)
 static int
 dial(void)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(9001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct timeval limit = {.tv_sec = 5};
 
@@ -474,7 +515,8 @@ dial(void)
     return fd;
 }
 
-/* Bytes on a new connection; the status of the answer, 0 when it was closed without one, -1 when neither came. */
+/* Bytes on a new connection; the status of the answer, 0 when it was closed without one, -1 when
+ * neither came. */
 static long
 say_raw(const char *at, size_t len)
 {
@@ -502,17 +544,30 @@ static void
 api(void)
 {
     static char huge[200000];
-    static const struct { const char *what, *text; } raw[] = {
+    static const struct {
+        const char *what, *text;
+    } raw[] = {
         {"garbage", "\x16\x03\x01\x02garbage\r\n\r\n"},
         {"no version", "GET /2018-06-01/ping\r\n\r\n"},
-        {"two lengths", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
-        {"length and chunked", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-        {"negative length", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"},
-        {"length of 2^64", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551616\r\n\r\n"},
-        {"bad chunk", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
-        {"init/error while running", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"},
-        {"another's id", "POST /2018-06-01/runtime/invocation/00000000-0000-4000-8000-000000000000/response HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"},
-        {"another's id, error", "POST /2018-06-01/runtime/invocation/00000000-0000-4000-8000-000000000000/error HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"},
+        {"two lengths", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: "
+                        "x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
+        {"length and chunked",
+         "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: "
+         "1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        {"negative length",
+         "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"},
+        {"length of 2^64", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: "
+                           "x\r\nContent-Length: 18446744073709551616\r\n\r\n"},
+        {"bad chunk", "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: "
+                      "x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
+        {"init/error while running",
+         "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"},
+        {"another's id",
+         "POST /2018-06-01/runtime/invocation/00000000-0000-4000-8000-000000000000/response "
+         "HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"},
+        {"another's id, error",
+         "POST /2018-06-01/runtime/invocation/00000000-0000-4000-8000-000000000000/error "
+         "HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"},
         {"the Lambda API", "GET /2015-03-31/functions HTTP/1.1\r\nHost: x\r\n\r\n"},
         {"path out", "GET /2018-06-01/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n"},
         {"ping", "GET /2018-06-01/ping HTTP/1.1\r\nHost: x\r\n\r\n"},
@@ -573,7 +628,9 @@ slow_bodies(void)
     long accepted = 0;
 
     for (int i = 0; i < 60; i++) {
-        int n = snprintf(head, sizeof(head), "POST /2018-06-01/runtime/invocation/%s/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n",
+        int n = snprintf(head, sizeof(head),
+                         "POST /2018-06-01/runtime/invocation/%s/%s HTTP/1.1\r\nHost: "
+                         "x\r\nContent-Length: 5000000\r\n\r\n",
                          request_id, i % 2 ? "response" : "error");
 
         fds[i] = dial();
@@ -595,8 +652,8 @@ slow_bodies(void)
             close(fds[i]);
 }
 
-/* Looks for a string in every small file it can open, and in the environment and the command line of
- * every process it sees. */
+/* Looks for a string in every small file it can open, and in the environment and the command line
+ * of every process it sees. */
 static const char *wanted;
 static long found, looked;
 
@@ -619,7 +676,8 @@ look_in(const char *path, const struct stat *st, int type, struct FTW *where)
 static void
 look_for(const char *secret)
 {
-    static const char *const folders[] = {"/tmp", "/var", "/opt", "/etc", "/run", "/home", "/dev/shm", "/root", "/sys"};
+    static const char *const folders[] = {"/tmp",  "/var",     "/opt",  "/etc", "/run",
+                                          "/home", "/dev/shm", "/root", "/sys"};
     DIR *proc = opendir("/proc");
     struct dirent *entry;
     char path[400];

@@ -171,7 +171,8 @@ send_request(struct raw *r, const struct spawner_request *rq, size_t fds_len)
     close(pair[1]);
 }
 
-/* A sandbox without code, ready to be assigned; its id is free. Returns our end of its init's socket. */
+/* A sandbox without code, ready to be assigned; its id is free. Returns our end of its init's
+ * socket. */
 static int
 create_generic(struct raw *r, uint32_t id, bool wait_until_built)
 {
@@ -204,7 +205,8 @@ assign(uint32_t id)
 static void
 an_assigned_sandbox_is_never_assigned_again(void **state)
 {
-    struct spawner_request again = assign(1), with_code = assign(0), nothing = assign(1), bad = assign(1);
+    struct spawner_request again = assign(1), with_code = assign(0), nothing = assign(1),
+                           bad = assign(1);
     struct spawner_reply reply;
     struct raw r;
     int init_fd;
@@ -238,7 +240,8 @@ an_assigned_sandbox_is_never_assigned_again(void **state)
     raw_close(&r);
 }
 
-/* Init is then still in the worker's mount namespace, or in the template that every later sandbox copies. */
+/* Init is then still in the worker's mount namespace, or in the template that every later sandbox
+ * copies. */
 static void
 assigning_before_it_is_built_reaches_no_other_sandbox(void **state)
 {

@@ -20,11 +20,13 @@ code_put(struct request *rq, struct str zip_file, struct str s3_bucket, struct s
     int rc;
 
     if (image_uri.at)
-        return err_set(err, ERR_INVALID,
-                       "Please don't provide ImageUri when updating a function with packageType Zip.");
+        return err_set(
+            err, ERR_INVALID,
+            "Please don't provide ImageUri when updating a function with packageType Zip.");
     if (zip_file.at && (s3_bucket.at || s3_key.at))
-        return err_set(err, ERR_INVALID,
-                       "Please do not provide other FunctionCode parameters when providing a ZipFile.");
+        return err_set(
+            err, ERR_INVALID,
+            "Please do not provide other FunctionCode parameters when providing a ZipFile.");
     if (s3_bucket.at || s3_key.at)
         return err_set(err, ERR_NOT_IMPLEMENTED,
                        "Lambent does not read code from S3 yet: send the package as ZipFile.");

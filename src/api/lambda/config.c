@@ -56,11 +56,12 @@ apply_runtime(struct request *rq, struct str runtime, bool creating,
         return err_set(err, ERR_INVALID, "Value %.*s at 'runtime' is not a runtime",
                        STR_FMT(runtime));
     if (runtime_blocked(info, creating, &successor))
-        return err_set(err, ERR_INVALID,
-                       "The runtime parameter of %.*s is no longer supported for creating or updating "
-                       "AWS Lambda functions. We recommend you use the new runtime (%s) while "
-                       "creating or updating functions.",
-                       STR_FMT(runtime), successor);
+        return err_set(
+            err, ERR_INVALID,
+            "The runtime parameter of %.*s is no longer supported for creating or updating "
+            "AWS Lambda functions. We recommend you use the new runtime (%s) while "
+            "creating or updating functions.",
+            STR_FMT(runtime), successor);
     config->runtime = runtime;
     return 0;
 }
@@ -82,13 +83,13 @@ apply_logging(struct request *rq, const struct lambda_logging_config *in,
     if (!out->log_format.at)
         out->log_format = STR("Text");
     if (!out->log_group.at)
-        out->log_group =
-            arena_fmt(rq->arena, "/aws/lambda/%.*s", STR_FMT(config->function_name));
+        out->log_group = arena_fmt(rq->arena, "/aws/lambda/%.*s", STR_FMT(config->function_name));
     if (in && (in->application_log_level.at || in->system_log_level.at) &&
         !str_is(out->log_format, "JSON"))
-        return err_set(err, ERR_INVALID,
-                       "Log Level is not supported when Log Format is set to \"Text\". Remove log "
-                       "level from your request or change the log format to \"JSON\" and try again.");
+        return err_set(
+            err, ERR_INVALID,
+            "Log Level is not supported when Log Format is set to \"Text\". Remove log "
+            "level from your request or change the log format to \"JSON\" and try again.");
     if (str_is(out->log_format, "JSON")) {
         if (in && in->application_log_level.at)
             out->application_log_level = in->application_log_level;
@@ -138,9 +139,8 @@ apply_vpc(struct request *rq, const struct lambda_vpc_config *in,
     out->security_group_ids = in->security_group_ids;
     out->subnet_ids.set = out->security_group_ids.set = true;
     out->vpc_id = STR("");
-    out->ipv6_allowed_for_dual_stack = in->ipv6_allowed_for_dual_stack.set
-                                           ? in->ipv6_allowed_for_dual_stack
-                                           : OPT_BOOL(false);
+    out->ipv6_allowed_for_dual_stack =
+        in->ipv6_allowed_for_dual_stack.set ? in->ipv6_allowed_for_dual_stack : OPT_BOOL(false);
     if (in->subnet_ids.len == 0 && !config->vpc_config)
         return 0; /* never set and still empty: not shown */
     config->vpc_config = out;

@@ -53,14 +53,16 @@ function_doc_load_for_update(struct request *rq, struct txn *t, const struct fun
                        "The Revision Id provided does not match the latest Revision Id. Call the "
                        "GetFunction/GetAlias API to retrieve the latest Revision Id");
     if (str_is(ret->config.state, "Pending"))
-        return err_set(err, ERR_CONFLICT,
-                       "The operation cannot be performed at this time. The function is currently in "
-                       "the following state: Pending");
+        return err_set(
+            err, ERR_CONFLICT,
+            "The operation cannot be performed at this time. The function is currently in "
+            "the following state: Pending");
     if (str_is(ret->config.last_update_status, "InProgress"))
-        return err_set(err, ERR_CONFLICT,
-                       "The operation cannot be performed at this time. An update is in progress for "
-                       "resource: %.*s",
-                       STR_FMT(id->arn));
+        return err_set(
+            err, ERR_CONFLICT,
+            "The operation cannot be performed at this time. An update is in progress for "
+            "resource: %.*s",
+            STR_FMT(id->arn));
     return 0;
 }
 
@@ -78,8 +80,7 @@ function_doc_store(struct request *rq, struct function_doc *doc, struct err *err
     doc->row.doc = arena_str(rq->arena, buf_view(&text));
     json_object_set_new(extra, "settling", json_boolean(doc->extra.settling));
     if (doc->extra.tags.at)
-        json_object_set_new(extra, "tags",
-                            json_stringn(doc->extra.tags.at, doc->extra.tags.len));
+        json_object_set_new(extra, "tags", json_stringn(doc->extra.tags.at, doc->extra.tags.len));
     if (doc->extra.published.at)
         json_object_set_new(extra, "published",
                             json_stringn(doc->extra.published.at, doc->extra.published.len));
@@ -106,8 +107,7 @@ function_doc_touch(struct request *rq, struct lambda_function_configuration *con
     gmtime_r(&now.tv_sec, &tm);
     strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
     uuid_make(uuid);
-    config->last_modified =
-        arena_fmt(rq->arena, "%s.%03ld+0000", day, (long)(now.tv_usec / 1000));
+    config->last_modified = arena_fmt(rq->arena, "%s.%03ld+0000", day, (long)(now.tv_usec / 1000));
     config->revision_id = arena_str(rq->arena, str_of(uuid));
 }
 

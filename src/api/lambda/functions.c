@@ -408,9 +408,8 @@ marker_read(struct request *rq, struct str marker, struct str *ret_name, int64_t
     struct str text = {plain, n > 0 ? (size_t)n : 0};
     ssize_t blank = n > 0 ? str_find(text, ' ') : -1;
 
-    if (blank <= 0 ||
-        !str_int((struct str){text.at + blank + 1, text.len - (size_t)blank - 1}, 0, UINT32_MAX,
-                 ret_version))
+    if (blank <= 0 || !str_int((struct str){text.at + blank + 1, text.len - (size_t)blank - 1}, 0,
+                               UINT32_MAX, ret_version))
         return err_set(err, ERR_INVALID, "Invalid Marker: %.*s", (int)MIN(marker.len, (size_t)80),
                        marker.at);
     *ret_name = (struct str){text.at, (size_t)blank};
@@ -421,7 +420,8 @@ static int
 list(struct request *rq, struct str name, bool all, struct str marker, struct opt_int max_items,
      struct lambda_function_list *ret, struct str *ret_marker, struct err *err)
 {
-    size_t limit = (size_t)(max_items.set ? MIN(max_items.value, (int64_t)PAGE_MAX) : PAGE_MAX), len;
+    size_t limit = (size_t)(max_items.set ? MIN(max_items.value, (int64_t)PAGE_MAX) : PAGE_MAX),
+           len;
     AUTO(txn_end) struct txn *t = NULL;
     struct lambda_function_configuration *configs;
     struct str after = STR_NULL;
@@ -475,8 +475,9 @@ lambda_runtimes_in_use(struct api *api, struct arena *a, struct str *ret, size_t
 
     rc = txn_begin(api->store, false, &t, err);
     if (rc >= 0)
-        rc = store_function_list(t, a, str_of(api->settings->account), str_of(api->settings->region),
-                                 STR_NULL, false, STR_NULL, -1, LOOK_AT, &rows, &len, err);
+        rc =
+            store_function_list(t, a, str_of(api->settings->account), str_of(api->settings->region),
+                                STR_NULL, false, STR_NULL, -1, LOOK_AT, &rows, &len, err);
     for (size_t i = 0; rc >= 0 && i < len && n < max; i++) {
         struct lambda_function_configuration *c = ARENA_NEW(a, typeof(*c));
         size_t k = 0;

@@ -1,5 +1,5 @@
-/* Invoke: the one operation that runs on the loop. The event is passed through untouched: the gateway
- * checked that it is JSON while it came in. */
+/* Invoke: the one operation that runs on the loop. The event is passed through untouched: the
+ * gateway checked that it is JSON while it came in. */
 #include "api/lambda/lambda.h"
 #include "base/log.h"
 #include "gen/aws_error.h"
@@ -139,8 +139,9 @@ lambda_invoke(struct request *rq, const struct lambda_invoke_in *in, struct lamb
         ASSERT(str_copy(rq->id, sizeof(rq->id), request_id));
     }
     if (in->tenant_id.at)
-        return err_set(err, ERR_INVALID,
-                       "The function is not enabled for tenant isolation: do not send X-Amz-Tenant-Id.");
+        return err_set(
+            err, ERR_INVALID,
+            "The function is not enabled for tenant isolation: do not send X-Amz-Tenant-Id.");
     if (in->durable_execution_name.at)
         return err_set(err, ERR_NOT_IMPLEMENTED, "Lambent does not run durable functions yet.");
     if (in->client_context.at)

@@ -4,7 +4,8 @@
 #include "api/api.h"
 #include "gen/lambda.h"
 
-/* A function named by a caller: "name", "name:q", "123456789012:function:name[:q]" or a full ARN. */
+/* A function named by a caller: "name", "name:q", "123456789012:function:name[:q]" or a full ARN.
+ */
 struct function_id {
     struct str name;
     struct str qualifier; /* absent: none was given; "$LATEST" stays as it is */
@@ -14,7 +15,8 @@ struct function_id {
 };
 
 /* `qualifier` is the separate parameter, or absent. Errors: INVALID for contradictions and foreign
- * regions, NOT_FOUND (with AWS's text) for foreign accounts and for qualifiers that cannot exist. */
+ * regions, NOT_FOUND (with AWS's text) for foreign accounts and for qualifiers that cannot exist.
+ */
 int function_id_parse(struct request *rq, struct str text, struct str qualifier,
                       struct function_id *ret, struct err *err);
 int function_id_not_found(struct request *rq, const struct function_id *id, struct err *err);
@@ -24,16 +26,16 @@ struct function_doc {
     struct function_row row;
     struct lambda_function_configuration config;
     struct function_extra {
-        bool settling;           /* Pending or InProgress: somebody will finish it */
-        struct str tags;         /* JSON object, or absent */
-        struct str published;    /* the digest when the last version was published */
-        int64_t last_version;    /* the number of that version */
+        bool settling;        /* Pending or InProgress: somebody will finish it */
+        struct str tags;      /* JSON object, or absent */
+        struct str published; /* the digest when the last version was published */
+        int64_t last_version; /* the number of that version */
     } extra;
 };
 int function_doc_load(struct request *rq, struct txn *t, const struct function_id *id,
                       struct function_doc *ret, struct err *err);
-/* $LATEST, when it may be changed now. Errors: PRECONDITION (revision_id, absent: any), CONFLICT (it is
- * being created or updated), NOT_FOUND. */
+/* $LATEST, when it may be changed now. Errors: PRECONDITION (revision_id, absent: any), CONFLICT
+ * (it is being created or updated), NOT_FOUND. */
 int function_doc_load_for_update(struct request *rq, struct txn *t, const struct function_id *id,
                                  struct str revision_id, struct function_doc *ret, struct err *err);
 /* Write config and extra back into the row's texts (in the request's arena). */
@@ -68,13 +70,15 @@ void code_apply(struct request *rq, const struct package_info *info, struct func
 int version_publish(struct request *rq, struct txn *t, const struct function_id *id,
                     struct function_doc *latest, struct str description,
                     struct lambda_function_configuration *ret, struct err *err);
-/* What a changed function needs once the answer goes out; settle: also start settling `version`. To be
- * called before the commit: it needs memory of the request's, and after a commit nothing may fail. */
+/* What a changed function needs once the answer goes out; settle: also start settling `version`. To
+ * be called before the commit: it needs memory of the request's, and after a commit nothing may
+ * fail. */
 int function_changed(struct request *rq, const struct function_id *id, bool settle,
                      struct err *err);
 
 /* tags.c. Errors: INVALID, more or longer ones than AWS allows; TOO_LARGE. */
-int tags_write(struct request *rq, const struct lambda_tags *tags, struct str *ret, struct err *err);
+int tags_write(struct request *rq, const struct lambda_tags *tags, struct str *ret,
+               struct err *err);
 int tags_read(struct request *rq, struct str text, struct lambda_tags *ret, struct err *err);
 
 /* What GetFunctionConfiguration hides or adds for this way of asking (qualified ARNs and such). */

@@ -90,9 +90,9 @@ function_id_parse(struct request *rq, struct str text, struct str qualifier,
                        STR_FMT(region), STR_FMT(rq->region));
     id.arn = arena_fmt(rq->arena, "arn:aws:lambda:%.*s:%.*s:function:%.*s", STR_FMT(region),
                        STR_FMT(account), STR_FMT(id.name));
-    id.full_arn = id.qualifier.at ? arena_fmt(rq->arena, "%.*s:%.*s", STR_FMT(id.arn),
-                                              STR_FMT(id.qualifier))
-                                  : id.arn;
+    id.full_arn = id.qualifier.at
+                      ? arena_fmt(rq->arena, "%.*s:%.*s", STR_FMT(id.arn), STR_FMT(id.qualifier))
+                      : id.arn;
     if (arena_full(rq->arena))
         return err_set(err, ERR_TOO_LARGE, "The request is too large");
     if (!str_eq(account, rq->account))

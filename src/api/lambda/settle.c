@@ -1,6 +1,6 @@
 /* Functions that are Pending or InProgress move on by themselves: a job, after the answer went out,
- * marks them Active and Successful. What a crash left in between is finished at the next start, so the
- * store's "settling" mark, not memory, says what is to be done. */
+ * marks them Active and Successful. What a crash left in between is finished at the next start, so
+ * the store's "settling" mark, not memory, says what is to be done. */
 #include "api/lambda/lambda.h"
 #include "base/log.h"
 

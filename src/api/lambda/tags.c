@@ -28,10 +28,11 @@ tags_write(struct request *rq, const struct lambda_tags *tags, struct str *ret, 
         struct str key = tags->at[i].key;
 
         if (characters(key) < 1 || characters(key) > KEY_MAX || str_starts(key, STR("aws:")))
-            return err_set(err, ERR_INVALID,
-                           "A tag's key has 1 to %d characters and does not begin with aws:, unlike "
-                           "'%.*s'.",
-                           KEY_MAX, (int)MIN(key.len, (size_t)PLACE_MAX), key.at);
+            return err_set(
+                err, ERR_INVALID,
+                "A tag's key has 1 to %d characters and does not begin with aws:, unlike "
+                "'%.*s'.",
+                KEY_MAX, (int)MIN(key.len, (size_t)PLACE_MAX), key.at);
         if (characters(tags->at[i].value) > VALUE_MAX)
             return err_set(err, ERR_INVALID, "The value of tag '%.*s' has more than %d characters.",
                            (int)MIN(key.len, (size_t)PLACE_MAX), key.at, VALUE_MAX);

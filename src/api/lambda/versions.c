@@ -3,7 +3,8 @@
 #include "api/lambda/lambda.h"
 #include "gen/aws_error.h"
 
-/* SHA-256 of what makes a version: configuration and code, without what only describes the moment. */
+/* SHA-256 of what makes a version: configuration and code, without what only describes the moment.
+ */
 static int
 digest(struct request *rq, const struct lambda_function_configuration *config, struct str *ret,
        struct err *err)
@@ -53,8 +54,7 @@ version_publish(struct request *rq, struct txn *t, const struct function_id *id,
     made.row.version = (uint32_t)latest->row.next_version;
     made.row.next_version = 0;
     made.config.version = arena_fmt(rq->arena, "%u", made.row.version);
-    made.config.function_arn =
-        arena_fmt(rq->arena, "%.*s:%u", STR_FMT(id->arn), made.row.version);
+    made.config.function_arn = arena_fmt(rq->arena, "%.*s:%u", STR_FMT(id->arn), made.row.version);
     if (description.at)
         made.config.description = description;
     function_doc_touch(rq, &made.config);
@@ -97,8 +97,8 @@ lambda_publish_version(struct request *rq, const struct lambda_publish_version_i
     if (rc < 0)
         return rc;
     if (id.version)
-        return err_set(err, ERR_INVALID, "A version is published from $LATEST, not from version %u.",
-                       id.version);
+        return err_set(err, ERR_INVALID,
+                       "A version is published from $LATEST, not from version %u.", id.version);
     if (in->publish_to.at)
         return err_set(err, ERR_NOT_IMPLEMENTED, "Lambent does not implement PublishTo yet.");
     rc = txn_begin(rq->api->store, true, &t, err);

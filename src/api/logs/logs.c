@@ -68,8 +68,8 @@ int
 logs_put_retention_policy(struct request *rq, const struct logs_put_retention_policy_in *in,
                           struct logs_put_retention_policy_out *ret, struct err *err)
 {
-    static const int16_t days[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180, 365,
-                                   400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
+    static const int16_t days[] = {1,   3,   5,   7,   14,   30,   60,   90,   120,  150,  180,
+                                   365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653};
     int rc;
 
     for (size_t i = 0; i < ARRAY_LEN(days); i++) {
@@ -87,8 +87,8 @@ int
 logs_delete_retention_policy(struct request *rq, const struct logs_delete_retention_policy_in *in,
                              struct logs_delete_retention_policy_out *ret, struct err *err)
 {
-    int rc = logs_group_retention(rq->api->store, rq->account, rq->region, in->log_group_name, 0,
-                                  err);
+    int rc =
+        logs_group_retention(rq->api->store, rq->account, rq->region, in->log_group_name, 0, err);
 
     return rc == -ERR_NOT_FOUND ? no_group(err) : rc;
 }
@@ -97,13 +97,15 @@ int
 logs_describe_log_groups(struct request *rq, const struct logs_describe_log_groups_in *in,
                          struct logs_describe_log_groups_out *ret, struct err *err)
 {
-    size_t limit = (size_t)(in->limit.set ? MIN(in->limit.value, (int64_t)NAMES_MAX) : NAMES_MAX), n;
+    size_t limit = (size_t)(in->limit.set ? MIN(in->limit.value, (int64_t)NAMES_MAX) : NAMES_MAX),
+           n;
     struct log_group_row *rows;
     int rc;
 
     if (in->log_group_name_pattern.at)
-        return err_set(err, ERR_NOT_IMPLEMENTED,
-                       "Lambent does not implement logGroupNamePattern yet: use logGroupNamePrefix.");
+        return err_set(
+            err, ERR_NOT_IMPLEMENTED,
+            "Lambent does not implement logGroupNamePattern yet: use logGroupNamePrefix.");
     rc = logs_groups(rq->api->store, rq->arena, rq->account, rq->region, in->log_group_name_prefix,
                      in->next_token, limit + 1, &rows, &n, err);
     if (rc < 0)
@@ -148,7 +150,8 @@ read_place(struct str token, struct log_filter *f, struct err *err)
     struct str rest = {token.at + 2, token.len > 2 ? token.len - 2 : 0};
     ssize_t slash = str_find(rest, '/');
 
-    if (slash < 0 || !str_int((struct str){rest.at, (size_t)slash}, 0, INT64_MAX, &f->after_time_ms) ||
+    if (slash < 0 ||
+        !str_int((struct str){rest.at, (size_t)slash}, 0, INT64_MAX, &f->after_time_ms) ||
         !str_int((struct str){rest.at + slash + 1, rest.len - (size_t)slash - 1}, 0, INT64_MAX,
                  &f->after_id))
         return err_set(err, ERR_INVALID, "The specified nextToken is invalid.");
@@ -166,7 +169,8 @@ int
 logs_describe_log_streams(struct request *rq, const struct logs_describe_log_streams_in *in,
                           struct logs_describe_log_streams_out *ret, struct err *err)
 {
-    size_t limit = (size_t)(in->limit.set ? MIN(in->limit.value, (int64_t)NAMES_MAX) : NAMES_MAX), n;
+    size_t limit = (size_t)(in->limit.set ? MIN(in->limit.value, (int64_t)NAMES_MAX) : NAMES_MAX),
+           n;
     bool by_time = str_is(in->order_by, "LastEventTime");
     struct log_stream_row *rows;
     struct str group;
@@ -181,8 +185,8 @@ logs_describe_log_streams(struct request *rq, const struct logs_describe_log_str
                        "Cannot order by LastEventTime with a logStreamNamePrefix.");
     if (rc >= 0)
         rc = logs_streams(rq->api->store, rq->arena, rq->account, rq->region, group,
-                          in->log_stream_name_prefix, by_time, in->descending.value,
-                          (size_t)offset, limit + 1, &rows, &n, err);
+                          in->log_stream_name_prefix, by_time, in->descending.value, (size_t)offset,
+                          limit + 1, &rows, &n, err);
     if (rc == -ERR_NOT_FOUND)
         return no_group(err);
     if (rc < 0)
@@ -202,8 +206,8 @@ logs_describe_log_streams(struct request *rq, const struct logs_describe_log_str
             s->last_event_timestamp = OPT_INT(rows[i].last_event_ms);
         if (rows[i].last_ingested_ms)
             s->last_ingestion_time = OPT_INT(rows[i].last_ingested_ms);
-        s->arn = arena_fmt(rq->arena, "%.*s:log-stream:%.*s",
-                           STR_FMT(group_arn(rq, group, "")), STR_FMT(rows[i].name));
+        s->arn = arena_fmt(rq->arena, "%.*s:log-stream:%.*s", STR_FMT(group_arn(rq, group, "")),
+                           STR_FMT(rows[i].name));
         s->stored_bytes = OPT_INT(0); /* as AWS answers since 2019 */
     }
     if (n > limit)
@@ -249,8 +253,8 @@ logs_get_log_events(struct request *rq, const struct logs_get_log_events_in *in,
     for (size_t i = 0; i < n; i++) {
         const struct log_event_row *row = &rows[f.descending ? n - 1 - i : i];
 
-        ret->events.at[i] = (struct logs_output_log_event){
-            OPT_INT(row->time_ms), row->message, OPT_INT(row->ingested_ms)};
+        ret->events.at[i] = (struct logs_output_log_event){OPT_INT(row->time_ms), row->message,
+                                                           OPT_INT(row->ingested_ms)};
     }
     ret->events.len = n;
     if (n == 0) { /* the end, for now: the same token asks again */
@@ -268,7 +272,8 @@ logs_get_log_events(struct request *rq, const struct logs_get_log_events_in *in,
     return 0;
 }
 
-/* The plain part of CloudWatch's filter patterns: words and "quoted texts", all of which must occur. */
+/* The plain part of CloudWatch's filter patterns: words and "quoted texts", all of which must
+ * occur. */
 static int
 parse_pattern(struct str pattern, struct str terms[TERMS_MAX], size_t *ret_len, struct err *err)
 {

@@ -110,9 +110,10 @@ post(const char *path, const char *type, const char *at, size_t len)
     snprintf(head, sizeof(head),
              "POST /2018-06-01/runtime/%s HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\n"
              "Content-Type: application/json\r\n%s%s%s\r\n",
-             path, api_host, len, type ? "Lambda-Runtime-Function-Error-Type: " : "", type ? type : "",
-             type ? "\r\n" : "");
-    /* Head and body in one go where that is cheap: two small writes would wait for Nagle's algorithm. */
+             path, api_host, len, type ? "Lambda-Runtime-Function-Error-Type: " : "",
+             type ? type : "", type ? "\r\n" : "");
+    /* Head and body in one go where that is cheap: two small writes would wait for Nagle's
+     * algorithm. */
     if (len < sizeof(both) - sizeof(head)) {
         size_t head_len = strlen(head);
 

@@ -274,8 +274,13 @@ static void
 base64_known_answers(void **state)
 {
     static const char *const vectors[][2] = {
-        {"", ""},         {"f", "Zg=="},        {"fo", "Zm8="},        {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, /* RFC 4648 section 10 */
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"}, /* RFC 4648 section 10 */
         {"\xfb\xff\xfe", "+//+"},
     };
 
@@ -296,8 +301,9 @@ static void
 base64_refuses_what_is_not_it(void **state)
 {
     static const char *const bad[] = {
-        "Z",    "Zg",       "Zg=",  "=",    "==",   "===",  "====", "Z===", "Zg==Zg==", "Zm9v=",
-        "Zm=v", "Zm8=Zm8=", "Zg= ", "Zg =", " Zg==", "Zg==\n", "Zm9\n", "-_-_", "Zm9v\t\t\t\t", "=m9v",
+        "Z",     "Zg",       "Zg=",   "=",    "==",           "===",  "====",
+        "Z===",  "Zg==Zg==", "Zm9v=", "Zm=v", "Zm8=Zm8=",     "Zg= ", "Zg =",
+        " Zg==", "Zg==\n",   "Zm9\n", "-_-_", "Zm9v\t\t\t\t", "=m9v",
     };
     uint8_t bytes[32];
 

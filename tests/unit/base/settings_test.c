@@ -89,11 +89,12 @@ each_source_wins_over_the_one_before(void **state)
     setenv("LAMBENT_INIT_MS", "300", 1);
     setenv("LAMBENT_REGION", "from-environment", 1);
     setenv("LAMBENT_ACCOUNT", "", 1); /* empty: as if it were not there */
-    assert_int_equal(load(&s,
-                          "# comment\n\n  \t\nregion=from-file\n\tuser = from file \t\n"
-                          "init-ms = 200\nstop_ms=200\naccount = 222222222222\nworkers=3\r\nlisten = a=b",
-                          "--init-ms", "400", "--stop_ms=500", &err),
-                     0);
+    assert_int_equal(
+        load(&s,
+             "# comment\n\n  \t\nregion=from-file\n\tuser = from file \t\n"
+             "init-ms = 200\nstop_ms=200\naccount = 222222222222\nworkers=3\r\nlisten = a=b",
+             "--init-ms", "400", "--stop_ms=500", &err),
+        0);
     assert_string_equal(s.region, "from-environment");
     assert_string_equal(s.user, "from file");
     assert_string_equal(s.account, "222222222222");
@@ -184,9 +185,9 @@ a_nul_byte_does_not_cut_a_value(void **state)
     char want[200];
 
     write_file("region = a\0b", 12);
-    assert_int_equal(settings_load(&s, 3, (char *[]){"lambentd", "--config", path, NULL}, &action,
-                                   &err),
-                     -ERR_INVALID);
+    assert_int_equal(
+        settings_load(&s, 3, (char *[]){"lambentd", "--config", path, NULL}, &action, &err),
+        -ERR_INVALID);
     snprintf(want, sizeof(want), "%s line 1: region holds a NUL byte", path);
     assert_string_equal(err.text, want);
 }
@@ -243,7 +244,8 @@ reload_changes_what_may_change_and_nothing_on_error(void **state)
     write_file("log_level = warn\nregion = one\nworkers = 2\nlog_days = 3\n", 54);
     assert_int_equal(settings_load(&s, 4, argv, &action, &err), 0);
     write_file("log_level = debug\nregion = two\nworkers = 5\nlog_days = 9\ninit_ms=1\n", 65);
-    assert_int_equal(settings_reload(&s, 4, argv, &err), -ERR_INVALID); /* init_ms is out of range */
+    assert_int_equal(settings_reload(&s, 4, argv, &err),
+                     -ERR_INVALID); /* init_ms is out of range */
     assert_string_equal(s.log_level, "warn");
     assert_int_equal(s.log_days, 3);
     err_clear(&err);

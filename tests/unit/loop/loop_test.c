@@ -1,5 +1,5 @@
-/* The loop's promises: order, cancelling from inside, other threads. A test ends by loop_stop(); one
- * that hangs is ended by Meson. */
+/* The loop's promises: order, cancelling from inside, other threads. A test ends by loop_stop();
+ * one that hangs is ended by Meson. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

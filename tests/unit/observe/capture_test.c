@@ -260,8 +260,8 @@ frames_may_come_in_any_pieces(void **state)
 static void
 a_frames_impossible_time_took_other_functions_logs_with_it(void **state)
 {
-    static const uint64_t hostile[] = {0, 1, 253402300800000000u, UINT64_MAX, (uint64_t)INT64_MAX,
-                                       86400000000u};
+    static const uint64_t hostile[] = {
+        0, 1, 253402300800000000u, UINT64_MAX, (uint64_t)INT64_MAX, 86400000000u};
     uint64_t now = clock_wall_ms();
 
     for (size_t i = 0; i < ARRAY_LEN(hostile); i++)

@@ -13,9 +13,9 @@
 #include <time.h>
 
 #define ACCOUNT STR("000000000000")
-#define REGION  STR("us-east-1")
-#define GROUP   STR("/aws/lambda/f")
-#define STREAM  STR("2026/11/21/[$LATEST]0")
+#define REGION STR("us-east-1")
+#define GROUP STR("/aws/lambda/f")
+#define STREAM STR("2026/11/21/[$LATEST]0")
 
 static struct loop *loop;
 static struct store *st;
@@ -88,8 +88,13 @@ flush(void)
 static size_t
 read_back(struct arena *a, struct str stream, struct log_event_row **ret)
 {
-    struct log_filter f = {.account = ACCOUNT, .region = REGION, .group = GROUP, .stream = stream,
-                           .start_ms = INT64_MIN, .end_ms = INT64_MAX, .limit = 10000,
+    struct log_filter f = {.account = ACCOUNT,
+                           .region = REGION,
+                           .group = GROUP,
+                           .stream = stream,
+                           .start_ms = INT64_MIN,
+                           .end_ms = INT64_MAX,
+                           .limit = 10000,
                            .bytes_max = 32 << 20};
     struct err err = {0};
     size_t len;
@@ -128,8 +133,12 @@ static void
 look(struct timer *t)
 {
     AUTO(arena_free) struct arena *a = arena_new(1 << 20);
-    struct log_filter f = {.account = ACCOUNT, .region = REGION, .group = GROUP,
-                           .start_ms = INT64_MIN, .end_ms = INT64_MAX, .limit = 10};
+    struct log_filter f = {.account = ACCOUNT,
+                           .region = REGION,
+                           .group = GROUP,
+                           .start_ms = INT64_MIN,
+                           .end_ms = INT64_MAX,
+                           .limit = 10};
     struct log_event_row *rows;
     struct err err = {0};
     size_t len;
@@ -172,8 +181,7 @@ memory_is_bounded_and_what_was_dropped_is_told(void **state)
     flush();
     len = read_back(a, STREAM, &rows);
     assert_int_equal(len, 10000 - dropped + 1);
-    snprintf(want, sizeof(want),
-             "%llu log lines were dropped here: the log store was too slow",
+    snprintf(want, sizeof(want), "%llu log lines were dropped here: the log store was too slow",
              (unsigned long long)dropped);
     assert_true(str_is(rows[len - 1].message, want));
     add(STREAM, "after"); /* and all is well again */

@@ -1,4 +1,5 @@
-/* Frames on the inherited socket: order, pieces, every kind of nonsense, both directions in bulk. */
+/* Frames on the inherited socket: order, pieces, every kind of nonsense, both directions in bulk.
+ */
 #include "help.h"
 
 enum { INVOKE = 1, NEXT, RESPONSE, ERROR, INIT_ERROR, ASSIGN, PREPARED };
@@ -184,8 +185,9 @@ an_empty_error_gets_a_body(void **state)
     bring_to_running();
     send_frame(ERROR, ID, "Function.Bad", STR(""));
     until(&got.error);
-    assert_string_equal(got.payload.at, "{\"errorType\":\"Function.Bad\",\"errorMessage\":\"RequestId: " ID
-                                        " Error: Unknown application error occurred\"}");
+    assert_string_equal(got.payload.at,
+                        "{\"errorType\":\"Function.Bad\",\"errorMessage\":\"RequestId: " ID
+                        " Error: Unknown application error occurred\"}");
 }
 
 static void
@@ -379,8 +381,8 @@ static void
 hostile_lengths_end_the_runtime(void **state)
 {
     static const uint32_t lengths[] = {FRAME_BODY_MAX + 1, 0x7fffffff, 0x80000000, 0xffffffff};
-    static const uint32_t fields[] = {1, 5, 0x7fffffff, 0x80000000, 0xfffffffb, 0xfffffffc,
-                                      0xffffffff};
+    static const uint32_t fields[] = {1,          5,          0x7fffffff, 0x80000000,
+                                      0xfffffffb, 0xfffffffc, 0xffffffff};
 
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
         uint32_t words[2] = {lengths[i], RESPONSE};
@@ -412,8 +414,8 @@ hostile_lengths_end_the_runtime(void **state)
     }
 }
 
-/* A good RESPONSE with each of its bytes changed: an answer, a broken runtime, or more bytes awaited;
- * never another invocation's. */
+/* A good RESPONSE with each of its bytes changed: an answer, a broken runtime, or more bytes
+ * awaited; never another invocation's. */
 static void
 each_byte_of_a_frame_may_be_wrong(void **state)
 {

@@ -141,7 +141,7 @@ post(struct peer *p, const char *path, const char *headers, const char *body)
 }
 
 #define RESPONSE BASE "invocation/" ID "/response"
-#define ERROR    BASE "invocation/" ID "/error"
+#define ERROR BASE "invocation/" ID "/error"
 #define OTHER_ID BASE "invocation/11111111-e9f4-11e8-9739-2dfe598c3fcd/response"
 
 static bool
@@ -207,8 +207,7 @@ each_call_in_each_state(void **state)
 
     for (size_t s = 0; s < ARRAY_LEN(want); s++) {
         static const char *const paths[] = {RESPONSE, ERROR, OTHER_ID, BASE "init/error"};
-        const int statuses[] = {want[s].response, want[s].error, want[s].other,
-                                want[s].init_error};
+        const int statuses[] = {want[s].response, want[s].error, want[s].other, want[s].init_error};
 
         for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
             unsigned before = got.response + got.error + got.init_error;
@@ -258,7 +257,8 @@ next_brings_the_event_and_its_headers(void **state)
     connect_peer(&p);
     get_next(&p);
     until(&got.next);
-    invocation.trace_id = STR("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1");
+    invocation.trace_id =
+        STR("Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1");
     invocation.client_context = STR("{\"a\":\"\xc3\xa9\"}");
     invocation.cognito_identity = STR("{\"cognitoIdentityId\":\"i\"}");
     invocation.tenant_id = STR("evil\r\nX: y");
@@ -270,8 +270,9 @@ next_brings_the_event_and_its_headers(void **state)
     assert_true(has_header(&a, "Lambda-Runtime-Deadline-Ms: 1542409706888"));
     assert_true(has_header(&a, "Lambda-Runtime-Invoked-Function-Arn: "
                                "arn:aws:lambda:us-east-1:000000000000:function:f"));
-    assert_true(has_header(&a, "Lambda-Runtime-Trace-Id: "
-                               "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"));
+    assert_true(has_header(
+        &a, "Lambda-Runtime-Trace-Id: "
+            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"));
     assert_true(has_header(&a, "Lambda-Runtime-Client-Context: {\"a\":\"\xc3\xa9\"}"));
     assert_true(has_header(&a, "Lambda-Runtime-Cognito-Identity: {\"cognitoIdentityId\":\"i\"}"));
     assert_null(strstr(a.head, "X: y"));
@@ -415,10 +416,11 @@ too_large(bool chunked, size_t len, const char *count)
     assert_int_equal(got.response, 0);
     assert_string_equal(got.type, "Function.ResponseSizeTooLarge");
     if (count) {
-        snprintf(want, sizeof(want),
-                 "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response "
-                 "payload size (%s bytes) exceeded maximum allowed payload size (6291556 bytes).\"}",
-                 count);
+        snprintf(
+            want, sizeof(want),
+            "{\"errorType\":\"Function.ResponseSizeTooLarge\",\"errorMessage\":\"Response "
+            "payload size (%s bytes) exceeded maximum allowed payload size (6291556 bytes).\"}",
+            count);
         assert_string_equal(got.payload.at, want);
     }
     assert_int_equal(rt->state, RAPI_RESPONSE_SENT);
@@ -588,8 +590,9 @@ error_trailers(const char *trailers, const char *type, const char *body)
 static void
 a_stream_may_end_in_an_error(void **state)
 {
-    static const char missing[] = "{\"errorType\":\"Function.Broke\",\"errorMessage\":\"RequestId: " ID
-                                  " Error: Unknown application error occurred\"}";
+    static const char missing[] =
+        "{\"errorType\":\"Function.Broke\",\"errorMessage\":\"RequestId: " ID
+        " Error: Unknown application error occurred\"}";
 
     error_trailers("Lambda-Runtime-Function-Error-Type: Function.Broke\r\n"
                    "Lambda-Runtime-Function-Error-Body: eyJhIjoxfQ==\r\n",
@@ -678,7 +681,8 @@ a_streamed_error_that_was_cut_off_ended_the_daemon(void **state)
 static void
 a_client_may_leave_at_each_byte(void **state)
 {
-    static const char request[] = "POST " RESPONSE " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
+    static const char request[] =
+        "POST " RESPONSE " HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello";
     struct peer first, p;
 
     bring(&first, RAPI_RUNNING);

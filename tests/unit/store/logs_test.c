@@ -315,7 +315,8 @@ groups_are_listed_made_and_deleted(void **state)
     OK(logs_groups(f->st, f->a, ACCOUNT, REGION, STR("/aws/lambda/b"), STR_NULL, 50, &rows, &len,
                    &err));
     assert_int_equal(rows[0].stored_bytes, 31);
-    OK(logs_expire(f->st, NOON + 1000, 0, &err)); /* takes the old events' bytes, not the new ones' */
+    OK(logs_expire(f->st, NOON + 1000, 0,
+                   &err)); /* takes the old events' bytes, not the new ones' */
     assert_string_equal(messages(f, &filter), "again");
 }
 
@@ -371,7 +372,8 @@ retention_drops_rows_then_days(void **state)
     }
     append(f, "brief", "old", NOON, "B");
     OK(logs_group_retention(f->st, ACCOUNT, REGION, STR("brief"), 1, &err));
-    OK(logs_expire(f->st, NOON + 2 * DAY, 0, &err)); /* a day's end must be past: only the first is */
+    OK(logs_expire(f->st, NOON + 2 * DAY, 0,
+                   &err)); /* a day's end must be past: only the first is */
     assert_string_equal(messages(f, &brief), "B B B");
     assert_string_equal(messages(f, &lasting), "L L L L");
     assert_int_equal(day_files(f), 4);
