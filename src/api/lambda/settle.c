@@ -117,7 +117,13 @@ lambda_settle_recover(struct api *api, struct err *err)
         return rc;
     rc = store_function_settling(t, arena, &rows, &len, err);
     txn_end(t);
-    for (size_t i = 0; rc >= 0 && i < len; i++)
-        rc = settle_one(api, rows[i].account, rows[i].region, rows[i].name, rows[i].version, err);
+    for (size_t i = 0; rc >= 0 && i < len; i++) {
+        struct err one = {0};
+
+        /* One function that cannot be read stays as it is; the others must not wait for it. */
+        if (settle_one(api, rows[i].account, rows[i].region, rows[i].name, rows[i].version, &one) < 0)
+            log_event(LOG_store_failed, "step=settle fn=%.*s why=\"%s\", leaving it Pending",
+                      STR_FMT(rows[i].name), one.text);
+    }
     return rc;
 }
