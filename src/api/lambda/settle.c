@@ -121,7 +121,8 @@ lambda_settle_recover(struct api *api, struct err *err)
         struct err one = {0};
 
         /* One function that cannot be read stays as it is; the others must not wait for it. */
-        if (settle_one(api, rows[i].account, rows[i].region, rows[i].name, rows[i].version, &one) < 0)
+        if (settle_one(api, rows[i].account, rows[i].region, rows[i].name, rows[i].version, &one) <
+            0)
             log_event(LOG_store_failed, "step=settle fn=%.*s why=\"%s\", leaving it Pending",
                       STR_FMT(rows[i].name), one.text);
     }
