@@ -63,6 +63,8 @@ on_gone(void *arg, const struct err *why)
 
     b->gones++;
     b->sb = NULL;
+    if (b->takes_along && b->takes_along->sb)
+        sandbox_destroy(b->takes_along->sb);
     if (why) {
         b->failed = true;
         b->why = *why;

@@ -32,6 +32,7 @@ struct box {
     struct sandbox_exit how; /* the last one; `why` points to exit_why */
     struct err exit_why, why;
     bool failed; /* gone with a reason */
+    struct box *takes_along; /* on_gone destroys that one too */
     int out_fd;  /* the pipe's read end */
     struct buf out;
 };

@@ -529,6 +529,37 @@ what_was_left_by_a_double_death_the_next_instance_removes(void **state)
     host_remove_dir(&r.h);
 }
 
+/* A daemon that hears of one sandbox's end often takes others down for it; those are lost as well, a
+ * moment later, and must not be asked for when the next worker is there. */
+static void
+ends_that_take_others_along_survive_a_lost_worker(void **state)
+{
+    struct sandbox_spec spec = spec_default();
+    struct box boxes[4];
+    struct host h;
+
+    host_open(&h, MAX);
+    (void)host_slot(&h);
+    for (size_t i = 0; i < ARRAY_LEN(boxes); i++) {
+        box_new(&h, &boxes[i], &spec);
+        wait_count(&h, &boxes[i].readies, 1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(boxes); i++)
+        boxes[i].takes_along = &boxes[(i + 1) % ARRAY_LEN(boxes)];
+    kill(child_of(h.pid), SIGKILL);
+    wait_count(&h, &h.losts, 1);
+    wait_count(&h, &h.readies, 2);
+    for (size_t i = 0; i < ARRAY_LEN(boxes); i++) {
+        assert_int_equal(boxes[i].gones, 1);
+        box_free(&boxes[i]);
+    }
+    box_new(&h, &boxes[0], &spec); /* the queue of requests holds nothing of theirs */
+    wait_count(&h, &boxes[0].readies, 1);
+    box_free(&boxes[0]);
+    host_close(&h);
+    nothing_left_soon(&h);
+}
+
 static void
 a_worker_that_dies_all_the_time_is_given_up(void **state)
 {
@@ -730,6 +761,7 @@ main(int argc, char **argv)
         cmocka_unit_test(an_assigned_sandbox_is_never_assigned_again),
         cmocka_unit_test(assigning_before_it_is_built_reaches_no_other_sandbox),
         cmocka_unit_test(a_worker_that_dies_all_the_time_is_given_up),
+        cmocka_unit_test(ends_that_take_others_along_survive_a_lost_worker),
         cmocka_unit_test(two_instances_live_side_by_side),
         cmocka_unit_test(one_more_than_the_maximum_is_throttled),
         cmocka_unit_test(it_works_in_a_bare_chroot),
