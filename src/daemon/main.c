@@ -665,7 +665,8 @@ finish(struct daemon *d)
         arena_free(d->start_arena);
     }
     log_event(LOG_daemon_stopped, "code=%d", d->exit_code);
-    /* Workers may be in the middle of something: exit() would run the libraries' clean-up under them. */
+    /* Workers may be in the middle of something: exit() would run the libraries' clean-up under
+     * them. */
     if (d->loop && !d->clean)
         _exit(d->exit_code);
 }

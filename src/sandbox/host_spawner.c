@@ -130,8 +130,9 @@ flush(struct spawner *sp)
 void
 spawner_queue(struct spawner *sp, struct sandbox *sb, enum spawner_request_type type)
 {
-    /* Without a worker there is nobody to ask: LOST settles every sandbox. A callback of one that was
-     * lost may destroy others that are about to be freed: they must not be left in the queue. */
+    /* Without a worker there is nobody to ask: LOST settles every sandbox. A callback of one that
+     * was lost may destroy others that are about to be freed: they must not be left in the queue.
+     */
     if (sp->request_fd < 0)
         return;
     sb->todo |= 1u << type;

@@ -31,9 +31,9 @@ struct box {
     int listener_fd;
     struct sandbox_exit how; /* the last one; `why` points to exit_why */
     struct err exit_why, why;
-    bool failed; /* gone with a reason */
+    bool failed;             /* gone with a reason */
     struct box *takes_along; /* on_gone destroys that one too */
-    int out_fd;  /* the pipe's read end */
+    int out_fd;              /* the pipe's read end */
     struct buf out;
 };
 

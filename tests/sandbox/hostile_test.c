@@ -529,8 +529,8 @@ what_was_left_by_a_double_death_the_next_instance_removes(void **state)
     host_remove_dir(&r.h);
 }
 
-/* A daemon that hears of one sandbox's end often takes others down for it; those are lost as well, a
- * moment later, and must not be asked for when the next worker is there. */
+/* A daemon that hears of one sandbox's end often takes others down for it; those are lost as well,
+ * a moment later, and must not be asked for when the next worker is there. */
 static void
 ends_that_take_others_along_survive_a_lost_worker(void **state)
 {
