@@ -658,6 +658,8 @@ too_few_open_files_throttle_before_a_descriptor_is_lost(void **state)
 
 /* A bare chroot: its / is no mount point, there is no /proc, no /sys, no /run. Runs in a child, in
  * a mount namespace of its own. */
+enum { IN_ONE = 77 };
+
 static int
 in_a_chroot(void *arg)
 {
@@ -669,8 +671,10 @@ in_a_chroot(void *arg)
     struct host h;
     struct box b;
 
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    if (unshare(CLONE_NEWNS) < 0)
         return 10;
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return errno == EINVAL ? IN_ONE : 10; /* / is no mount point */
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);
         if (mkdir(path, 0755) < 0)
@@ -740,6 +744,10 @@ it_works_in_a_bare_chroot(void **state)
     (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); /* never into a bind */
     assert_int_equal(access(dir, F_OK), -1);
     assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == IN_ONE) {
+        print_message("skipped: this is a bare chroot, so every other test was this one\n");
+        skip();
+    }
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
