@@ -20,14 +20,11 @@
     E(spawner_ready,       INFO)                                                                    \
     E(spawner_lost,        ERROR)                                                                   \
     E(spawner_refused,     ERROR) /* the daemon asked for something that is not in the table */     \
-    E(sandbox_start,       DEBUG)                                                                   \
     E(sandbox_failed,      WARN)                                                                    \
-    E(sandbox_gone,        DEBUG)                                                                   \
     E(runtime_other,       INFO)  /* not the version that was asked for is installed */             \
     E(runtime_exit,        DEBUG)                                                                   \
     E(environment_reset,   INFO)                                                                    \
     E(environment_reclaim, DEBUG)                                                                   \
-    E(invoke,              DEBUG)                                                                   \
     E(store_open,          INFO)                                                                    \
     E(store_migrate,       INFO)                                                                    \
     E(store_failed,        ERROR)                                                                   \
